@@ -1,0 +1,114 @@
+from typing import Any, ClassVar, NoReturn
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from accounts.managers import UserManager
+
+
+def validate_time_zone(value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValidationError("Choose a time zone such as Europe/Lisbon.", code="time_zone") from None
+
+
+class Units(models.TextChoices):
+    METRIC = "metric", "Metric (km, kg)"
+    IMPERIAL = "imperial", "Imperial (miles, lb)"
+
+
+class User(AbstractUser):
+    """A person: coach, athlete or both, by what links and choices say; there is no role column."""
+
+    username = None  # type: ignore[assignment]  # people log in by email
+    first_name = None  # type: ignore[assignment]  # one display name, as people write it
+    last_name = None  # type: ignore[assignment]
+    public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
+    email = models.EmailField("email address", max_length=254)
+    display_name = models.CharField("name", max_length=120, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    units = models.CharField(max_length=8, choices=Units, default=Units.METRIC)
+    coaching_since = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[misc]  # narrower than AbstractUser's
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_once"),
+            models.CheckConstraint(condition=Q(units__in=Units.values), name="user_known_units"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.email
+
+    def get_full_name(self) -> str:
+        return self.display_name
+
+    def get_short_name(self) -> str:
+        return self.display_name or self.email.partition("@")[0]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def is_coach(self) -> bool:
+        return self.coaching_since is not None
+
+
+class AuditEntry(models.Model):
+    """Who did what to which object: append-only, refused to change here and by a trigger in the database."""
+
+    class Outcome(models.TextChoices):
+        SUCCESS = "success"
+        HALTED = "halted"
+        FAILURE = "failure"
+
+    class Level(models.TextChoices):
+        CHATTER = "chatter"
+        NORMAL = "normal"
+        SECURITY = "security"
+
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    action = models.CharField(max_length=64)
+    object_type = models.CharField(max_length=48)
+    object_id = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.SUCCESS)
+    level = models.CharField(max_length=10, choices=Level, default=Level.NORMAL)
+    trace_id = models.CharField(max_length=32, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["-at"], name="audit_newest"),
+            models.Index(fields=["object_type", "object_id", "-at"], name="audit_of_object"),
+            models.Index(fields=["trace_id"], name="audit_of_trace"),
+            models.Index(fields=["level", "at"], name="audit_retention"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_type} {self.object_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk:
+            self._refuse()
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise TypeError("an audit entry is never changed")

@@ -1,0 +1,134 @@
+import secrets
+import string
+from typing import Any, Self
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Case, Q, Value, When
+from django.db.models.functions import Now
+
+from coaching.models.share import Share
+from coaching.models.workout import WorkoutRevision
+from integrations.models import Connection
+from integrations.models.leases import Leased, LeasedQuerySet, lease_checks, lease_indexes
+
+MARKER_LETTERS = string.ascii_lowercase + string.digits
+
+
+def new_marker() -> str:
+    return "".join(secrets.choice(MARKER_LETTERS) for _ in range(10))
+
+
+class DeliveryStatus(models.TextChoices):
+    BLOCKED = "blocked", "Waiting for the athlete's account"
+    PENDING = "pending", "Waiting to be sent"
+    SENDING = "sending", "Being sent"
+    UNCERTAIN = "uncertain", "Checking whether it arrived"
+    DELIVERED = "delivered", "In the athlete's account"
+    FAILED = "failed", "Did not arrive"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class DeliveryQuerySet(LeasedQuerySet["Delivery"]):
+    def open(self) -> Self:
+        return self.exclude(status__in=[DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED])
+
+    def uncollected(self) -> Self:
+        """Delivered ones whose account has not yet been looked through for doubles."""
+        return self.filter(status=DeliveryStatus.DELIVERED, rechecked_at=None, recheck_at__lte=Now(), lease_token=None)
+
+
+class Delivery(Leased):
+    """One athlete's copy on its way to his account: exactly once in effect, whatever dies half-way.
+
+    `create_sent_at` is the write-ahead mark: committed before the create call goes out, so a worker that dies leaves a
+    trace, and `marker` in the remote description tells whether the call had reached the provider.
+    """
+
+    DUE = (DeliveryStatus.PENDING, DeliveryStatus.UNCERTAIN)
+    WORKING = DeliveryStatus.SENDING
+    LEASE = "delivery_lease_s"
+
+    public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
+    marker = models.CharField(max_length=10, unique=True, default=new_marker, editable=False)
+    share = models.ForeignKey(Share, models.PROTECT, related_name="deliveries")
+    connection = models.ForeignKey(Connection, models.PROTECT, null=True, blank=True, related_name="deliveries")
+    revision = models.ForeignKey(WorkoutRevision, models.PROTECT, related_name="deliveries")
+    status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
+    create_sent_at = models.DateTimeField(null=True, blank=True)
+    schedule_sent_at = models.DateTimeField(null=True, blank=True)
+    remote_workout_id = models.CharField(max_length=64, blank=True)
+    remote_schedule_id = models.CharField(max_length=64, blank=True)
+    absent_looks = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    recheck_at = models.DateTimeField(null=True, blank=True)
+    rechecked_at = models.DateTimeField(null=True, blank=True)
+    remove_remote = models.BooleanField(default=False)  # a withdrawn one whose copy is to be taken out of the account
+    trace_id = models.CharField(max_length=32, blank=True)
+
+    objects: DeliveryQuerySet = DeliveryQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            *lease_checks("delivery"),
+            models.UniqueConstraint(fields=["share"], condition=~Q(status="cancelled"), name="delivery_once_per_share"),
+            models.UniqueConstraint(
+                fields=["connection", "remote_workout_id"], condition=~Q(remote_workout_id=""), name="delivery_remote_once"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="uncertain") | Q(create_sent_at__isnull=False), name="delivery_uncertain_was_sent"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="delivered") | (~Q(remote_workout_id="") & Q(delivered_at__isnull=False)),
+                name="delivery_delivered_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(connection__isnull=False) | Q(status__in=["blocked", "cancelled"]), name="delivery_has_target"
+            ),
+        ]
+        indexes = [
+            *lease_indexes("delivery", ["pending", "uncertain"], ["sending", "uncertain"]),
+            models.Index(fields=["connection", "-id"], name="delivery_of_connection"),
+            models.Index(
+                fields=["recheck_at"], condition=Q(status="delivered", rechecked_at=None), name="delivery_recheck"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery {self.marker}"
+
+    @classmethod
+    def claimed_status(cls) -> Any:
+        """An uncertain delivery stays uncertain while somebody looks: only finding the copy makes it anything else."""
+        return Case(
+            When(status=DeliveryStatus.UNCERTAIN, then=Value(DeliveryStatus.UNCERTAIN)), default=Value(DeliveryStatus.SENDING)
+        )
+
+
+class DeliveryAttempt(models.Model):
+    """One call, or look, of a delivery: what coach, athlete and operations read when something went wrong."""
+
+    class Step(models.TextChoices):
+        CREATE = "create", "Create the workout"
+        SCHEDULE = "schedule", "Put it on the calendar"
+        UPDATE = "update", "Replace the workout"
+        RECONCILE = "reconcile", "Look whether it arrived"
+        DELETE = "delete", "Take it out again"
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts_made")
+    number = models.PositiveIntegerField()
+    step = models.CharField(max_length=10, choices=Step)
+    started_at = models.DateTimeField(auto_now_add=True)
+    seconds = models.FloatField(default=0)
+    outcome = models.CharField(max_length=40)
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        ordering = ["delivery", "number"]
+        constraints = [models.UniqueConstraint(fields=["delivery", "number"], name="deliveryattempt_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.outcome}"

@@ -1,0 +1,63 @@
+from typing import Self
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import User
+from coaching.models.roster import CoachingLink
+from coaching.models.workout import Workout, WorkoutRevision
+
+
+class ShareStatus(models.TextChoices):
+    OFFERED = "offered", "Waiting for the athlete"
+    ACCEPTED = "accepted", "Accepted"
+    DECLINED = "declined", "Declined"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class ShareQuerySet(models.QuerySet["Share"]):
+    def for_coach(self, coach: User) -> Self:
+        """What the coach offered, ended links included: history stays his."""
+        return self.filter(link__coach=coach)
+
+    def for_athlete(self, athlete: User) -> Self:
+        return self.filter(link__athlete=athlete)
+
+    def inbox(self, athlete: User) -> Self:
+        """Offers the athlete can still answer, soonest day first."""
+        return self.for_athlete(athlete).filter(status=ShareStatus.OFFERED, link__status="active").order_by("scheduled_for", "pk")
+
+    def standing(self) -> Self:
+        return self.filter(status__in=[ShareStatus.OFFERED, ShareStatus.ACCEPTED])
+
+
+class Share(models.Model):
+    """A workout revision that a coach offered to one athlete, for one local day of the athlete or for any day."""
+
+    public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
+    link = models.ForeignKey(CoachingLink, models.CASCADE, related_name="shares")
+    workout = models.ForeignKey(Workout, models.PROTECT, related_name="shares")
+    revision = models.ForeignKey(WorkoutRevision, models.PROTECT, related_name="shares")
+    status = models.CharField(max_length=10, choices=ShareStatus, default=ShareStatus.OFFERED)
+    message = models.CharField(max_length=1000, blank=True)
+    scheduled_for = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    responded_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ShareQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=ShareStatus.values), name="share_known_status"),
+            models.UniqueConstraint(
+                fields=["link", "workout", "scheduled_for"],
+                condition=Q(status__in=["offered", "accepted"]),
+                nulls_distinct=False,
+                name="share_offered_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["link", "-id"], name="share_of_link")]
+
+    def __str__(self) -> str:
+        return f"{self.revision} for {self.link.athlete}"

@@ -1,0 +1,9 @@
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """What every template may use."""
+    return {"site_name": settings.SITE_NAME, "demo": settings.DEMO, "trace_id": getattr(request, "trace_id", "")}

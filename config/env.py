@@ -1,0 +1,63 @@
+"""Typed readers of the process environment: X, or X_FILE naming a mounted file. A wrong value stops the start."""
+
+from collections.abc import Callable
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_env = environ.FileAwareEnv()
+
+
+def _read[T](name: str, default: T, cast: Callable[..., T]) -> T:
+    try:
+        return cast(name, default=default)
+    except (ValueError, ImproperlyConfigured) as exc:
+        raise ImproperlyConfigured(f"{name}: {exc}") from None
+
+
+def text(name: str, default: str = "") -> str:
+    return _read(name, default, _env.str)
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """true/false, yes/no, on/off, 1/0; anything else stops the start (environ would read a typo as false)."""
+    raw = text(name, "").strip().lower()
+    if not raw:
+        return default
+    if raw in {"1", "true", "yes", "on"}:
+        return True
+    if raw in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false")
+
+
+def whole(name: str, default: int, *, least: int = 0) -> int:
+    value = _read(name, default, _env.int)
+    if value < least:
+        raise ImproperlyConfigured(f"{name} must be at least {least}")
+    return value
+
+
+def number(name: str, default: float, *, above: float = 0.0) -> float:
+    value = _read(name, default, _env.float)
+    if value <= above:
+        raise ImproperlyConfigured(f"{name} must be above {above}")
+    return value
+
+
+def names(name: str, default: list[str] | None = None) -> list[str]:
+    """A comma-separated list without empty entries."""
+    found: list[str] = _read(name, default or [], _env.list)
+    return [entry.strip() for entry in found if entry.strip()]
+
+
+def database(name: str) -> dict[str, Any] | None:
+    """Django's dict for a `postgres://` URL, None when it is not set; no other scheme is accepted."""
+    return database_from(url, name) if (url := text(name)) else None
+
+
+def database_from(url: str, name: str = "the database URL") -> dict[str, Any]:
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured(f"{name} must be a postgres:// URL")
+    return dict(_env.db_url_config(url))

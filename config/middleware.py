@@ -1,0 +1,52 @@
+"""What every request passes: its trace id, and how its viewer reads times."""
+
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.models import User
+from integrations import tracing
+
+type GetResponse = Callable[[HttpRequest], HttpResponse]
+
+log = structlog.get_logger("request")
+QUIET = ("/static/", "/health/", "/metrics")
+
+
+class TraceMiddleware:
+    """Binds the trace id for everything the request does, answers it in a header, logs one line a request."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        ip = request.META.get("REMOTE_ADDR", "")
+        with tracing.trace(request.headers.get(tracing.HEADER, ""), ip=ip) as trace_id:
+            request.trace_id = trace_id  # type: ignore[attr-defined]  # templates show it on error pages
+            response = self.get_response(request)
+            response.headers[tracing.HEADER] = trace_id
+            response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+            response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+            if not request.path.startswith(QUIET):
+                route = request.resolver_match.route if request.resolver_match else ""
+                log.info("request", method=request.method, route=route, status=response.status_code)
+            return response
+
+
+class ViewerMiddleware:
+    """Times are shown in the viewer's zone; personal pages are never cached."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not isinstance(request.user, User):
+            return self.get_response(request)
+        with timezone.override(request.user.zone):
+            response = self.get_response(request)
+        if not request.path.startswith(settings.STATIC_URL):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response

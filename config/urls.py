@@ -1,0 +1,16 @@
+from allauth.account.decorators import secure_admin_login
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's limits and MFA
+admin.site.site_header = admin.site.site_title = settings.SITE_NAME
+admin.site.index_title = "Operations"
+
+urlpatterns = [
+    path(settings.ADMIN_PATH, admin.site.urls),
+    path("account/", include("accounts.urls")),
+    path("account/", include("allauth.urls")),
+    path("connections/", include("integrations.urls")),
+    path("", include("coaching.urls")),
+]

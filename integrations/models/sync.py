@@ -1,0 +1,147 @@
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from integrations.models.connection import Connection
+from integrations.models.leases import Leased, LeasedQuerySet, lease_checks, lease_indexes
+
+
+class Resource(models.TextChoices):
+    WORKOUTS = "workouts", "Workouts"
+    ACTIVITIES = "activities", "Activities"
+
+
+class SyncStreamQuerySet(models.QuerySet["SyncStream"]):
+    def due(self) -> Self:
+        """Streams whose time has come and whose provider may be called."""
+        return self.filter(
+            enabled=True,
+            next_run_at__lte=Now(),
+            connection__status=Connection.Status.ACTIVE,
+            connection__provider__mode="enabled",
+            connection__provider__sync_enabled=True,
+        )
+
+
+class SyncStream(models.Model):
+    """One kind of thing of one connection, kept in step. `cursor_version` fences the pages of a lost run."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="streams")
+    resource = models.CharField(max_length=24, choices=Resource)
+    enabled = models.BooleanField(default=True)
+    interval_s = models.PositiveIntegerField(default=3600)
+    overlap_s = models.PositiveIntegerField(default=0)
+    cursor = models.JSONField(default=dict, blank=True)
+    cursor_version = models.PositiveIntegerField(default=0)
+    generation = models.PositiveIntegerField(default=0)
+    sweep_held_generation = models.PositiveIntegerField(null=True, blank=True)
+    sweep_held_n = models.PositiveIntegerField(null=True, blank=True)
+    next_run_at = models.DateTimeField(db_default=Now())
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    last_success_at = models.DateTimeField(null=True, blank=True)
+    last_new_item_at = models.DateTimeField(null=True, blank=True)
+    last_full_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+
+    objects = SyncStreamQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "resource"], name="syncstream_once"),
+            models.CheckConstraint(condition=Q(interval_s__gte=300, interval_s__lte=604800), name="syncstream_interval"),
+            models.CheckConstraint(
+                condition=Q(sweep_held_generation=None, sweep_held_n=None)
+                | Q(sweep_held_generation__isnull=False, sweep_held_n__isnull=False),
+                name="syncstream_brake_whole",
+            ),
+        ]
+        indexes = [models.Index(fields=["next_run_at"], condition=Q(enabled=True), name="syncstream_due")]
+
+    def __str__(self) -> str:
+        return f"{self.resource} of {self.connection}"
+
+
+class SyncJob(Leased):
+    """One run of a stream."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waiting"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    class Trigger(models.TextChoices):
+        SCHEDULE = "schedule"
+        MANUAL = "manual"
+        WEBHOOK = "webhook"
+        DELIVERY = "delivery"
+
+    class Mode(models.TextChoices):
+        INCREMENTAL = "incremental"
+        FULL = "full"
+
+    DUE = (Status.QUEUED,)
+    WORKING = Status.RUNNING
+    LEASE = "sync_lease_s"
+    ACTIVE = (Status.QUEUED, Status.RUNNING)
+
+    stream = models.ForeignKey(SyncStream, models.CASCADE, related_name="jobs")
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.SCHEDULE)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    mode = models.CharField(max_length=12, choices=Mode, default=Mode.FULL)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    cursor_from = models.JSONField(null=True, blank=True)
+    cursor_to = models.JSONField(null=True, blank=True)
+    expected = models.PositiveIntegerField(null=True, blank=True)
+    pages = models.PositiveIntegerField(default=0)
+    created_n = models.PositiveIntegerField(default=0)
+    updated_n = models.PositiveIntegerField(default=0)
+    unchanged_n = models.PositiveIntegerField(default=0)
+    deleted_n = models.PositiveIntegerField(default=0)
+    bad_n = models.PositiveIntegerField(default=0)
+    bad_samples = models.JSONField(default=list, blank=True)  # [{"id", "reason"}], at most ten
+    calls = models.PositiveIntegerField(default=0)
+    reaped = models.PositiveSmallIntegerField(default=0)
+    trace_id = models.CharField(max_length=32, blank=True)
+
+    objects: LeasedQuerySet["SyncJob"] = LeasedQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            *lease_checks("syncjob"),
+            models.UniqueConstraint(
+                fields=["stream"], condition=Q(status__in=["queued", "running"]), name="syncjob_one_active"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "running"], finished_at=None)
+                | Q(status__in=["succeeded", "failed", "cancelled"], finished_at__isnull=False),
+                name="syncjob_finished_when_over",
+            ),
+        ]
+        indexes = [
+            *lease_indexes("syncjob", ["queued"], ["running"]),
+            models.Index(fields=["stream", "-id"], name="syncjob_of_stream"),
+            models.Index(fields=["status", "-id"], name="syncjob_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"sync job {self.pk}"
+
+    @property
+    def seen(self) -> int:
+        return self.created_n + self.updated_n + self.unchanged_n + self.bad_n
+
+    @property
+    def percent(self) -> int | None:
+        """How far it is, 0 to 100, or None while the provider has not told how much there is."""
+        if not self.expected:
+            return None
+        return min(100, round(100 * self.seen / self.expected))

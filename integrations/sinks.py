@@ -1,0 +1,57 @@
+"""Where the domain says what to do with records: `integrations` owns sync without knowing what a workout is for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from integrations import errors
+
+if TYPE_CHECKING:
+    from integrations.models import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one page did to the domain's rows."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes(
+            self.created + other.created, self.updated + other.updated, self.unchanged + other.unchanged
+        )
+
+
+class Sink(Protocol):
+    """One resource's door into the domain. `upsert` runs inside the page's transaction and writes only what changed."""
+
+    def known(self, connection: "Connection", external_ids: Sequence[str]) -> Mapping[str, str]:
+        """The provider's version stamp of each id that is stored, current and not gone."""
+        ...
+
+    def upsert(self, connection: "Connection", records: Sequence[Any]) -> Changes: ...
+
+    def missing(self, connection: "Connection", seen: set[str]) -> tuple[int, int]:
+        """(rows a full pass did not see, all live rows): what a sweep would mark, for the brake."""
+        ...
+
+    def sweep(self, connection: "Connection", seen: set[str]) -> int:
+        """Mark what a full pass did not see as gone; nothing is deleted. Returns how many."""
+        ...
+
+
+_sinks: dict[str, Sink] = {}
+
+
+def register(resource: str, sink: Sink) -> None:
+    """Called once per resource from the domain's `AppConfig.ready()`."""
+    _sinks[resource] = sink
+
+
+def get(resource: str) -> Sink:
+    try:
+        return _sinks[resource]
+    except KeyError:
+        raise errors.ConfigurationError(f"nobody takes {resource!r}") from None

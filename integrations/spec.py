@@ -1,0 +1,223 @@
+"""The interface of a provider folder: what `provider.py` declares and what its other parts must offer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+from integrations.records import (
+    AccountRecord,
+    ActivityRecord,
+    Problem,
+    ScheduleRecord,
+    WorkoutRecord,
+    WorkoutSummary,
+)
+
+type Raw = dict[str, Any]  # one item as the provider sent it
+
+
+class Capability(StrEnum):
+    WORKOUTS_READ = "workouts.read"
+    WORKOUTS_WRITE = "workouts.write"
+    WORKOUTS_SCHEDULE = "workouts.schedule"
+    ACTIVITIES_READ = "activities.read"
+    ACTIVITIES_FILE = "activities.file"
+    WEBHOOKS = "webhooks"
+    DEVICES = "devices"
+
+
+class Part(StrEnum):
+    """The modules of a provider folder beside `provider.py`; the first four are always there."""
+
+    ADAPTER = "adapter"
+    TRANSLATOR = "translator"
+    VALIDATOR = "validator"
+    SANDBOX = "sandbox"
+    LOGIN = "login"
+    WEBHOOKS = "webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """One field of the connect form."""
+
+    name: str
+    label: str
+    kind: Literal["email", "password", "text"]
+    help: str = ""
+    max_length: int = 254
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthEndpoints:
+    authorize: str
+    token: str
+    revoke: str = ""
+    scopes: tuple[str, ...] = ()
+    pkce: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A token bucket: at most `capacity` at once, refilled by `per_s` tokens a second."""
+
+    capacity: float
+    per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderPolicy:
+    """What the provider's terms allow; the Provider row may narrow or widen it."""
+
+    visible_to_coach: bool = True
+    cache_days: int | None = None
+    may_merge: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """One provider. `slug` is its folder's name; `base_urls` are keyed by role ("api", "token", ..).
+
+    `limits` has buckets by key; "account" counts per connected account, "login" and "login_hour" guard interactive logins.
+    `account_credential` names the credential field that identifies the account for cool-downs.
+    """
+
+    slug: str
+    label: str
+    summary: str
+    capabilities: frozenset[Capability]
+    base_urls: Mapping[str, str]
+    allowed_hosts: frozenset[str]
+    credential_fields: tuple[CredentialField, ...] = ()
+    account_credential: str = ""
+    oauth: OAuthEndpoints | None = None
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    policy: ProviderPolicy = ProviderPolicy()
+    parts: frozenset[Part] = frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX})
+
+    def can(self, capability: Capability) -> bool:
+        return capability in self.capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One page of a listing. `next_start` is None on the last one; `total` where the provider tells it."""
+
+    items: Sequence[Raw]
+    next_start: int | None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a login or a renewal gave us: the strings to seal, and when the access they give ends (None: unknown)."""
+
+    secrets: Mapping[str, str]
+    expires_at: datetime | None
+
+    def __repr__(self) -> str:
+        return f"Grant(expires_at={self.expires_at})"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The provider wants a second factor. `state` is JSON-able, holds cookies and is only ever stored sealed."""
+
+    state: Mapping[str, Any]
+    method: str  # "email", "sms", "app" or ""
+
+    def __repr__(self) -> str:
+        return f"Challenge(method={self.method!r})"
+
+
+class Result(Protocol):
+    """What a gateway answers."""
+
+    data: Any
+    status: int
+    headers: Mapping[str, str]
+
+
+class Gateway(Protocol):
+    """The only door to a provider's network: limits, time-outs, error mapping, metrics. See integrations/resilience."""
+
+    @property
+    def base_urls(self) -> Mapping[str, str]: ...
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        operation: str,
+        base: str = "api",
+        scope: str | None = None,
+        idempotent: bool | None = None,
+        deadline: float | None = None,
+        **requests_kwargs: Any,
+    ) -> Result: ...
+
+    def guard(self, operation: str) -> Any:
+        """A context manager around HTTP that a library does itself: takes from the operation's buckets first."""
+        ...
+
+
+class Adapter(Protocol):
+    """`adapter.Adapter(gateway, secrets, scope)`: moves bytes and pages. A provider without a capability leaves its methods out.
+
+    Every method raises the errors of `integrations.errors`; none of them retries or renews by itself.
+    """
+
+    def __init__(self, gateway: Gateway, secrets: Mapping[str, str], scope: str) -> None: ...
+    def account(self) -> Raw: ...
+    def workout_page(self, start: int) -> RawPage: ...
+    def newest_workouts(self) -> Sequence[Raw]: ...
+    def workout(self, external_id: str) -> Raw: ...
+    def create_workout(self, raw: Raw) -> Raw: ...
+    def replace_workout(self, external_id: str, raw: Raw) -> None: ...
+    def delete_workout(self, external_id: str) -> None: ...
+    def schedule(self, external_id: str, on: date) -> Raw: ...
+    def unschedule(self, schedule_id: str) -> None: ...
+    def calendar(self, year: int, month: int) -> Raw: ...
+    def activity_page(self, start: int, *, since: date | None) -> RawPage: ...
+
+
+class Translator(Protocol):
+    """`translator.py`, pure functions: raw ↔ record. Raises DataError for what it cannot read."""
+
+    def to_account(self, raw: Raw) -> AccountRecord: ...
+    def to_summary(self, raw: Raw) -> WorkoutSummary: ...
+    def to_workout(self, raw: Raw) -> WorkoutRecord: ...
+    def from_workout(self, record: WorkoutRecord) -> Raw: ...
+    def to_schedule(self, raw: Raw) -> ScheduleRecord: ...
+    def to_calendar(self, raw: Raw) -> Iterator[ScheduleRecord]: ...
+    def to_activity(self, raw: Raw) -> ActivityRecord: ...
+
+
+class Validator(Protocol):
+    """`validator.py`: returns the record or raises DataError; `unsupported` names what the provider cannot express."""
+
+    def validate_account(self, record: AccountRecord) -> AccountRecord: ...
+    def validate_workout(self, record: WorkoutRecord) -> WorkoutRecord: ...
+    def validate_activity(self, record: ActivityRecord) -> ActivityRecord: ...
+    def unsupported(self, record: WorkoutRecord) -> list[Problem]: ...
+
+
+class Login(Protocol):
+    """`login.Login(gateway)`: interactive login and renewal. Nothing here is ever repeated by itself."""
+
+    def __init__(self, gateway: Gateway) -> None: ...
+
+    def begin(self, values: Mapping[str, str]) -> Grant | Challenge:
+        """Log in with the connect form's values. Raises LoginRefused, LoginBlocked, or an outage's error."""
+        ...
+
+    def answer(self, state: Mapping[str, Any], code: str) -> Grant | Challenge:
+        """Finish a challenge in any process. Raises CodeRefused when the code is wrong: the challenge stands."""
+        ...
+
+    def renew(self, secrets: Mapping[str, str]) -> Grant:
+        """New secrets for old ones. AuthenticationError(code="invalid_grant") means the login is over."""
+        ...

@@ -1,0 +1,64 @@
+"""The cast and the edges of the world: loopback only, nobody sleeps for long, every cache starts empty."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import User
+from coaching.models import CoachingLink, Scope
+from integrations.models import Provider, ProviderMode
+from integrations.registry import spec_for
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def make_user(email: str, name: str, **fields: object) -> User:
+    return User.objects.create_user(email, PASSWORD, display_name=name, **fields)
+
+
+@pytest.fixture
+def coach(db: None) -> User:
+    return make_user("coach@example.org", "Carla Coach", coaching_since=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def other_coach(db: None) -> User:
+    return make_user("rival@example.org", "Rita Rival", coaching_since=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def athlete(db: None) -> User:
+    return make_user("athlete@example.org", "Ada Athlete", time_zone="Europe/Lisbon")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return make_user("stranger@example.org", "Sam Stranger")
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return make_user("ops@example.org", "Olga Operator", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def link(coach: User, athlete: User) -> CoachingLink:
+    return CoachingLink.objects.create(coach=coach, athlete=athlete, scopes=[Scope.PLAN])
+
+
+@pytest.fixture
+def garmin_provider(db: None) -> Provider:
+    """The Garmin row, switched on."""
+    provider, _ = Provider.objects.update_or_create(
+        slug="garmin", defaults={"name": spec_for("garmin").label, "mode": ProviderMode.ENABLED}
+    )
+    return provider

@@ -1,0 +1,31 @@
+"""Loaded by pytest before anything of Django (`-p tests.servers`): the test run's own PostgreSQL and Redis."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from config.embedded import servers
+
+os.environ.setdefault("TESTING", "true")
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+os.environ.setdefault("CREDENTIAL_KEYS", "test:" + "dGVzdGtleXRlc3RrZXl0ZXN0a2V5dGVzdGtleTEyMzQ=")
+
+_folder: Path | None = None
+_running: servers.Servers | None = None
+
+if "PYTEST_XDIST_WORKER" not in os.environ and "DATABASE_URL" not in os.environ:
+    _folder = Path(tempfile.mkdtemp(prefix="coaching-tests-"))
+    _running = servers.start(_folder, durable=False)
+    os.environ.update(_running.environment())
+if worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
+    database = int(worker.removeprefix("gw")) + 2
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={database}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _running and _folder:
+        _running.stop()
+        shutil.rmtree(_folder, ignore_errors=True)
