@@ -10,7 +10,8 @@ from django.views.debug import SafeExceptionReporterFilter
 
 MASK = "***"
 SECRET_NAMES = re.compile(
-    r"pass|secret|token|credential|authori[sz]ation|cookie|sealed|blob|signature|api_?key|session_?key|\bcode\b|\bmfa", re.I
+    r"pass|secret|token|credential|authori[sz]ation|cookie|sealed|blob|signature|api_?key|session_?key|\bcode\b|\bmfa",
+    re.I,
 )
 SECRET_VALUES = re.compile(
     r"cv1:[a-z0-9-]+:[\w-]+"  # sealed envelopes
@@ -44,7 +45,8 @@ class SecretFilter(SafeExceptionReporterFilter):
     """Masks in error reports what Django's own filter does not know by name."""
 
     hidden_settings = re.compile(
-        SafeExceptionReporterFilter.hidden_settings.pattern + r"|CREDENTIAL|BLOB|SEALED|COOKIE|EMAIL|BODY|DATABASE|REDIS|BROKER",
+        SafeExceptionReporterFilter.hidden_settings.pattern
+        + r"|CREDENTIAL|BLOB|SEALED|COOKIE|EMAIL|BODY|DATABASE|REDIS|BROKER",
         re.I,
     )
 

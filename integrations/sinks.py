@@ -19,9 +19,7 @@ class Changes:
     unchanged: int = 0
 
     def __add__(self, other: "Changes") -> "Changes":
-        return Changes(
-            self.created + other.created, self.updated + other.updated, self.unchanged + other.unchanged
-        )
+        return Changes(self.created + other.created, self.updated + other.updated, self.unchanged + other.unchanged)
 
 
 class Sink(Protocol):

@@ -75,7 +75,9 @@ class Delivery(Leased):
             *lease_checks("delivery"),
             models.UniqueConstraint(fields=["share"], condition=~Q(status="cancelled"), name="delivery_once_per_share"),
             models.UniqueConstraint(
-                fields=["connection", "remote_workout_id"], condition=~Q(remote_workout_id=""), name="delivery_remote_once"
+                fields=["connection", "remote_workout_id"],
+                condition=~Q(remote_workout_id=""),
+                name="delivery_remote_once",
             ),
             models.CheckConstraint(
                 condition=~Q(status="uncertain") | Q(create_sent_at__isnull=False), name="delivery_uncertain_was_sent"
@@ -85,7 +87,8 @@ class Delivery(Leased):
                 name="delivery_delivered_whole",
             ),
             models.CheckConstraint(
-                condition=Q(connection__isnull=False) | Q(status__in=["blocked", "cancelled"]), name="delivery_has_target"
+                condition=Q(connection__isnull=False) | Q(status__in=["blocked", "cancelled"]),
+                name="delivery_has_target",
             ),
         ]
         indexes = [
@@ -103,7 +106,8 @@ class Delivery(Leased):
     def claimed_status(cls) -> Any:
         """An uncertain delivery stays uncertain while somebody looks: only finding the copy makes it anything else."""
         return Case(
-            When(status=DeliveryStatus.UNCERTAIN, then=Value(DeliveryStatus.UNCERTAIN)), default=Value(DeliveryStatus.SENDING)
+            When(status=DeliveryStatus.UNCERTAIN, then=Value(DeliveryStatus.UNCERTAIN)),
+            default=Value(DeliveryStatus.SENDING),
         )
 
 

@@ -50,7 +50,9 @@ class CoachingLink(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["coach", "athlete"], condition=Q(status="active"), name="coachinglink_once"),
+            models.UniqueConstraint(
+                fields=["coach", "athlete"], condition=Q(status="active"), name="coachinglink_once"
+            ),
             models.CheckConstraint(condition=~Q(coach=F("athlete")), name="coachinglink_two_people"),
             models.CheckConstraint(
                 condition=Q(status="active", ended_at=None) | Q(status="ended", ended_at__isnull=False),

@@ -26,7 +26,11 @@ class ShareQuerySet(models.QuerySet["Share"]):
 
     def inbox(self, athlete: User) -> Self:
         """Offers the athlete can still answer, soonest day first."""
-        return self.for_athlete(athlete).filter(status=ShareStatus.OFFERED, link__status="active").order_by("scheduled_for", "pk")
+        return (
+            self.for_athlete(athlete)
+            .filter(status=ShareStatus.OFFERED, link__status="active")
+            .order_by("scheduled_for", "pk")
+        )
 
     def standing(self) -> Self:
         return self.filter(status__in=[ShareStatus.OFFERED, ShareStatus.ACCEPTED])

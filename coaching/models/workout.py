@@ -17,7 +17,12 @@ class WorkoutQuerySet(models.QuerySet["Workout"]):
         return self.filter(owner=user)
 
     def library(self, user: User) -> Self:
-        return self.for_user(user).filter(archived_at=None).exclude(current=None).select_related("current", "source__provider")
+        return (
+            self.for_user(user)
+            .filter(archived_at=None)
+            .exclude(current=None)
+            .select_related("current", "source__provider")
+        )
 
 
 class Workout(models.Model):

@@ -225,7 +225,12 @@ def _become_nobody() -> None:
 def _spawn(command: list[str], log: Path, drop_root: Callable[[], None] | None) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: PLW1509 - started before any thread
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=drop_root
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=drop_root,
         )
 
 

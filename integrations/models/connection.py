@@ -122,9 +122,12 @@ class Credential(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(sealed__startswith="cv1:"), name="credential_sealed"),
-            models.CheckConstraint(condition=Q(kind__in=["oauth2", "session", "api_key"]), name="credential_known_kind"),
             models.CheckConstraint(
-                condition=Q(lease_token=None, lease_until=None) | Q(lease_token__isnull=False, lease_until__isnull=False),
+                condition=Q(kind__in=["oauth2", "session", "api_key"]), name="credential_known_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_token=None, lease_until=None)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
                 name="credential_lease_whole",
             ),
         ]

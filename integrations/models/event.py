@@ -39,7 +39,8 @@ class DomainEvent(Leased):
         constraints = [
             *lease_checks("domainevent"),
             models.CheckConstraint(
-                condition=Q(status__in=["pending", "working", "dead"], done_at=None) | Q(status="done", done_at__isnull=False),
+                condition=Q(status__in=["pending", "working", "dead"], done_at=None)
+                | Q(status="done", done_at__isnull=False),
                 name="domainevent_done_at",
             ),
         ]

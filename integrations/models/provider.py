@@ -21,7 +21,9 @@ class Provider(models.Model):
     connect_enabled = models.BooleanField(default=True)
     sync_enabled = models.BooleanField(default=True)
     deliver_enabled = models.BooleanField(default=True)
-    base_urls = models.JSONField(default=dict, blank=True, help_text="Overrides by role; the host must be on the provider's allow-list.")
+    base_urls = models.JSONField(
+        default=dict, blank=True, help_text="Overrides by role; the host must be on the provider's allow-list."
+    )
     visible_to_coach = models.BooleanField(default=True)
     cache_days = models.PositiveSmallIntegerField(null=True, blank=True)
     may_merge = models.BooleanField(default=True)
@@ -29,8 +31,12 @@ class Provider(models.Model):
     client_secret = models.TextField(blank=True, editable=False)  # sealed
     scopes = models.JSONField(default=list, blank=True)
     refresh_margin_s = models.PositiveIntegerField(default=900)
-    limits = models.JSONField(default=dict, blank=True, help_text='Overrides by bucket: {"account": {"capacity": 2, "per_s": 1}}.')
-    notice = models.CharField(max_length=200, blank=True, help_text="Shown to users while the provider is on hold or off.")
+    limits = models.JSONField(
+        default=dict, blank=True, help_text='Overrides by bucket: {"account": {"capacity": 2, "per_s": 1}}.'
+    )
+    notice = models.CharField(
+        max_length=200, blank=True, help_text="Shown to users while the provider is on hold or off."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -38,7 +44,9 @@ class Provider(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(mode__in=ProviderMode.values), name="provider_known_mode"),
             models.CheckConstraint(condition=Q(refresh_margin_s__lte=3600), name="provider_margin_sane"),
-            models.CheckConstraint(condition=Q(client_secret="") | Q(client_secret__startswith="cv1:"), name="provider_secret_sealed"),
+            models.CheckConstraint(
+                condition=Q(client_secret="") | Q(client_secret__startswith="cv1:"), name="provider_secret_sealed"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -46,7 +54,11 @@ class Provider(models.Model):
 
     def allows(self, direction: str) -> bool:
         """Whether `direction` ("connect", "sync" or "deliver") may call the provider now."""
-        switched: dict[str, Any] = {"connect": self.connect_enabled, "sync": self.sync_enabled, "deliver": self.deliver_enabled}
+        switched: dict[str, Any] = {
+            "connect": self.connect_enabled,
+            "sync": self.sync_enabled,
+            "deliver": self.deliver_enabled,
+        }
         return self.mode == ProviderMode.ENABLED and bool(switched[direction])
 
 

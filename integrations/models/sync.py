@@ -51,7 +51,9 @@ class SyncStream(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["connection", "resource"], name="syncstream_once"),
-            models.CheckConstraint(condition=Q(interval_s__gte=300, interval_s__lte=604800), name="syncstream_interval"),
+            models.CheckConstraint(
+                condition=Q(interval_s__gte=300, interval_s__lte=604800), name="syncstream_interval"
+            ),
             models.CheckConstraint(
                 condition=Q(sweep_held_generation=None, sweep_held_n=None)
                 | Q(sweep_held_generation__isnull=False, sweep_held_n__isnull=False),
