@@ -11,7 +11,9 @@ class SettingsForm(forms.ModelForm[User]):
 
     time_zone = forms.ChoiceField(
         label="Time zone",
-        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(available_timezones()) if "/" in name or name == "UTC"],
+        choices=lambda: [
+            (name, name.replace("_", " ")) for name in sorted(available_timezones()) if "/" in name or name == "UTC"
+        ],
         help_text="Days and times are shown in this zone; workouts are planned for your local date.",
     )
 

@@ -102,6 +102,11 @@ class Delivery(Leased):
     def __str__(self) -> str:
         return f"delivery {self.marker}"
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether a page that shows it should look again soon."""
+        return self.status in {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.UNCERTAIN}
+
     @classmethod
     def claimed_status(cls) -> Any:
         """An uncertain delivery stays uncertain while somebody looks: only finding the copy makes it anything else."""

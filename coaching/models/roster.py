@@ -3,10 +3,11 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Lower, Now
 
 from accounts.models import User
+from integrations.models import Connection
 
 
 class Scope(models.TextChoices):
@@ -24,6 +25,17 @@ class CoachingLinkQuerySet(models.QuerySet["CoachingLink"]):
 
     def active_for_coach(self, coach: User) -> Self:
         return self.active().filter(coach=coach).select_related("athlete")
+
+    def with_state(self) -> Self:
+        """Annotated with the athlete's connection state, and how many shares wait, failed and arrived."""
+        connection = Connection.objects.live().filter(user=OuterRef("athlete"))
+        deliveries = "shares__deliveries"
+        return self.annotate(
+            connection_status=Subquery(connection.order_by("-delivers", "pk").values("status")[:1]),
+            offered_n=Count("shares", filter=Q(shares__status="offered"), distinct=True),
+            failed_n=Count(deliveries, filter=Q(shares__deliveries__status="failed"), distinct=True),
+            delivered_n=Count(deliveries, filter=Q(shares__deliveries__status="delivered"), distinct=True),
+        )
 
     def for_user(self, user: User) -> Self:
         """Links the person stands in, on either side."""
@@ -62,6 +74,10 @@ class CoachingLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.coach} → {self.athlete}"
+
+    @property
+    def scope_words(self) -> list[str]:
+        return [str(Scope(scope).label) for scope in self.scopes if scope in Scope.values]
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):

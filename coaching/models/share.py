@@ -1,12 +1,15 @@
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 
 from accounts.models import User
 from coaching.models.roster import CoachingLink
 from coaching.models.workout import Workout, WorkoutRevision
+
+if TYPE_CHECKING:
+    from coaching.models.delivery import Delivery
 
 
 class ShareStatus(models.TextChoices):
@@ -31,6 +34,23 @@ class ShareQuerySet(models.QuerySet["Share"]):
             .filter(status=ShareStatus.OFFERED, link__status="active")
             .order_by("scheduled_for", "pk")
         )
+
+    def ledger(self) -> Self:
+        """With all that a ledger row shows, newest first, in a fixed number of queries; see `Share.delivery`."""
+        related = ["revision", "workout", "link__athlete", "link__coach"]
+        current = Prefetch("deliveries", to_attr="current_deliveries")
+        return self.select_related(*related).prefetch_related(current).order_by("-pk")
+
+    def filtered(self, *, q: str = "", state: str = "") -> Self:
+        """By words of workout or athlete, and by the state a ledger row shows."""
+        found = self
+        if q:
+            found = found.filter(Q(revision__name__icontains=q) | Q(link__athlete__display_name__icontains=q))
+        if state in ShareStatus.values:
+            return found.filter(status=state)
+        if state:
+            return found.filter(status=ShareStatus.ACCEPTED, deliveries__status=state)
+        return found
 
     def standing(self) -> Self:
         return self.filter(status__in=[ShareStatus.OFFERED, ShareStatus.ACCEPTED])
@@ -65,3 +85,15 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"{self.revision} for {self.link.athlete}"
+
+    @property
+    def stands(self) -> bool:
+        """Whether it still counts: neither withdrawn nor declined, and the two still train together."""
+        return self.status in {ShareStatus.OFFERED, ShareStatus.ACCEPTED} and self.link.status == "active"
+
+    @property
+    def delivery(self) -> "Delivery | None":
+        """Its copy's way: the newest one, cancelled ones last. Reads what `ledger()` fetched, or asks."""
+        found = getattr(self, "current_deliveries", None)
+        rows = list(self.deliveries.all()) if found is None else found
+        return max(rows, key=lambda row: (row.status != "cancelled", row.pk), default=None)

@@ -65,6 +65,10 @@ class SyncStream(models.Model):
     def __str__(self) -> str:
         return f"{self.resource} of {self.connection}"
 
+    @property
+    def latest_job(self) -> "SyncJob | None":
+        return self.jobs.order_by("-pk").first()
+
 
 class SyncJob(Leased):
     """One run of a stream."""
@@ -136,6 +140,10 @@ class SyncJob(Leased):
 
     def __str__(self) -> str:
         return f"sync job {self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
 
     @property
     def seen(self) -> int:

@@ -1,0 +1,149 @@
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import BadRequest
+from django.http import Http404
+from django.utils import timezone
+
+from coaching.models import CoachingLink, DeliveryStatus, Scope
+from coaching.models.roster import CoachingLinkQuerySet
+from integrations.records import Sport
+
+MOST_TARGETS = 200  # in one post; "all my athletes" has no limit
+FURTHEST_DAYS = 366
+DURATIONS = [
+    ("", "Any length"),
+    ("0-1800", "Up to 30 min"),
+    ("1800-3600", "30 to 60 min"),
+    ("3600-5400", "60 to 90 min"),
+    ("5400-", "Over 90 min"),
+]
+
+
+class LibraryFilterForm(forms.Form):
+    """The library's filters; anything unknown in the address is ignored, never an error."""
+
+    q = forms.CharField(label="Search", required=False, max_length=100, strip=True)
+    sport = forms.ChoiceField(
+        required=False, choices=[("", "Any sport"), *((s.value, s.value.capitalize()) for s in Sport)]
+    )
+    duration = forms.ChoiceField(label="Length", required=False, choices=DURATIONS)
+
+    def chosen(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: self.cleaned_data.get(name, "") for name in self.fields}
+
+
+class DeliveryFilterForm(forms.Form):
+    q = forms.CharField(label="Workout or athlete", required=False, max_length=100)
+    state = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "Any state"),
+            ("offered", "Waiting for the athlete"),
+            *DeliveryStatus.choices,
+            ("declined", "Declined"),
+            ("withdrawn", "Withdrawn"),
+        ],
+    )
+
+    def chosen(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: self.cleaned_data.get(name, "") for name in self.fields}
+
+
+class ShareForm(forms.Form):
+    """To whom, for which local day of each athlete, with which words.
+
+    A target that is not the coach's active athlete is 404, as if it did not exist.
+    """
+
+    everyone = forms.BooleanField(label="All my athletes", required=False)
+    on = forms.DateField(
+        label="Day",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="In each athlete's own time zone. Leave empty for any day.",
+    )
+    message = forms.CharField(
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The athlete reads this with the workout.",
+    )
+
+    def __init__(self, *args: Any, links: CoachingLinkQuerySet, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.links = links
+
+    def clean_on(self) -> date | None:
+        return self._sane(self.cleaned_data["on"])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        targets = list(self.links) if data.get("everyone") else self._chosen()
+        if not targets:
+            raise forms.ValidationError("Choose at least one athlete.", code="no_targets")
+        data["targets"] = [(link, self._day_for(link, data.get("on"))) for link in targets]
+        return data
+
+    def _chosen(self) -> list[CoachingLink]:
+        asked = self.data.getlist("athlete") if hasattr(self.data, "getlist") else []
+        if len(asked) > MOST_TARGETS:
+            raise BadRequest(f"At most {MOST_TARGETS} athletes in one go.")
+        try:
+            ids = {UUID(text) for text in asked}
+        except ValueError:
+            raise Http404 from None
+        found = list(self.links.filter(public_id__in=ids))
+        if len(found) != len(ids):
+            raise Http404
+        return found
+
+    def _day_for(self, link: CoachingLink, common: date | None) -> date | None:
+        text = self.data.get(f"day-{link.public_id}", "")
+        if not text:
+            return common
+        try:
+            return self._sane(date.fromisoformat(text))
+        except ValueError:
+            raise forms.ValidationError(f"Choose a day for {link.athlete} as year-month-day.", code="day") from None
+
+    def _sane(self, day: date | None) -> date | None:
+        today = timezone.now().date()
+        if day and not today - timedelta(days=1) <= day <= today + timedelta(days=FURTHEST_DAYS):
+            raise forms.ValidationError("Choose a day from today on, within a year.", code="day_range")
+        return day
+
+
+class InvitationForm(forms.Form):
+    email = forms.EmailField(
+        label="Athlete's email",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "placeholder": "name@example.org"}),
+    )
+
+
+class ConsentForm(forms.Form):
+    """What the athlete lets the coach see; planning itself always belongs to it."""
+
+    scopes = forms.MultipleChoiceField(
+        label="Your coach may see",
+        choices=[choice for choice in Scope.choices if choice[0] != Scope.PLAN],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    auto_import = forms.BooleanField(
+        label="Put new workouts on my watch by themselves",
+        required=False,
+        help_text="Without this you decide for each workout.",
+    )
+
+    def clean_scopes(self) -> list[str]:
+        return [Scope.PLAN.value, *self.cleaned_data["scopes"]]
+
+
+def consent_form_for(link: CoachingLink, data: Any = None) -> ConsentForm:
+    return ConsentForm(data, initial={"scopes": link.scopes, "auto_import": link.auto_import})

@@ -1,0 +1,92 @@
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.permissions import signed_in
+from coaching.forms import DeliveryFilterForm, ShareForm
+from coaching.models import CoachingLink, Share, Workout
+from coaching.permissions import coach_required
+from coaching.services import delivering, sharing
+from integrations import errors
+
+PAGE = 25
+
+
+@require_http_methods(["GET", "POST"])
+@coach_required
+def share(request: HttpRequest, workout_id: UUID) -> HttpResponse:
+    coach = signed_in(request)
+    workout = get_object_or_404(Workout.objects.library(coach), public_id=workout_id)
+    links = CoachingLink.objects.active_for_coach(coach).order_by("athlete__display_name", "pk")
+    form = ShareForm(request.POST or None, links=links)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = sharing.share_workout(
+                workout.current, targets=form.cleaned_data["targets"], message=form.cleaned_data["message"], by=coach
+            )
+        except errors.ThrottledError as exc:
+            form.add_error(None, exc.message)
+        else:
+            return _shared(request, workout, made)
+    checked = sharing.preflight(workout.current, links=list(links))
+    context = {"workout": workout, "form": form, "preflight": checked, "section": "library"}
+    return render(
+        request, "coaching/share.html", context, status=429 if form.has_error("__all__", "throttled") else 200
+    )
+
+
+def _shared(request: HttpRequest, workout: Workout, made: int) -> HttpResponse:
+    words = f"Shared with {made} athlete{'s' if made != 1 else ''}." if made else "They all had this workout already."
+    messages.success(request, words)
+    return redirect("coaching:workout", workout_id=workout.public_id)
+
+
+@require_GET
+@coach_required
+def deliveries(request: HttpRequest) -> HttpResponse:
+    form = DeliveryFilterForm(request.GET)
+    chosen = form.chosen()
+    shares = Share.objects.for_coach(signed_in(request)).ledger().filtered(**chosen)
+    context = {
+        "form": form,
+        "filtered": any(chosen.values()),
+        "page": Paginator(shares, PAGE).get_page(request.GET.get("page")),
+        "section": "deliveries",
+    }
+    polled = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]
+    return render(request, "coaching/deliveries.html#ledger" if polled else "coaching/deliveries.html", context)
+
+
+@require_GET
+@coach_required
+def delivery(request: HttpRequest, share_id: UUID) -> HttpResponse:
+    """Everything that happened with one athlete's copy."""
+    found = get_object_or_404(Share.objects.for_coach(signed_in(request)).ledger(), public_id=share_id)
+    attempts = found.delivery.attempts_made.all() if found.delivery else []
+    return render(request, "coaching/delivery.html", {"share": found, "attempts": attempts, "section": "deliveries"})
+
+
+@require_POST
+@coach_required
+def withdraw(request: HttpRequest, share_id: UUID) -> HttpResponse:
+    found = get_object_or_404(Share.objects.for_coach(signed_in(request)), public_id=share_id)
+    if sharing.withdraw(found, by=signed_in(request), remove_remote=request.POST.get("remove") == "on"):
+        messages.success(request, "Withdrawn.")
+    else:
+        messages.info(request, "It was already withdrawn or declined.")
+    return redirect("coaching:delivery", share_id=share_id)
+
+
+@require_POST
+@coach_required
+def retry(request: HttpRequest, share_id: UUID) -> HttpResponse:
+    found = get_object_or_404(Share.objects.for_coach(signed_in(request)).ledger(), public_id=share_id)
+    if found.delivery and delivering.retry(found.delivery, by=signed_in(request)):
+        messages.success(request, "Trying again.")
+    else:
+        messages.info(request, "There is nothing to try again.")
+    return redirect("coaching:delivery", share_id=share_id)
