@@ -11,7 +11,7 @@ from django.views.debug import SafeExceptionReporterFilter
 MASK = "***"
 SECRET_NAMES = re.compile(
     r"pass|secret|token|credential|authori[sz]ation|cookie|sealed|blob|signature|api_?key|session_?key|\bcode\b|\bmfa",
-    re.I,
+    re.IGNORECASE,
 )
 SECRET_VALUES = re.compile(
     r"cv1:[a-z0-9-]+:[\w-]+"  # sealed envelopes
@@ -47,7 +47,7 @@ class SecretFilter(SafeExceptionReporterFilter):
     hidden_settings = re.compile(
         SafeExceptionReporterFilter.hidden_settings.pattern
         + r"|CREDENTIAL|BLOB|SEALED|COOKIE|EMAIL|BODY|DATABASE|REDIS|BROKER",
-        re.I,
+        re.IGNORECASE,
     )
 
 

@@ -12,7 +12,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 RUN_DIR = Path(env.text("RUN_DIR", str(BASE_DIR / ".run")))
 
 DEMO = env.flag("DEMO")
-DEBUG = env.flag("DEBUG", DEMO)
+DEBUG = env.flag("DEBUG")
 TESTING = env.flag("TESTING")
 SANDBOX_ENABLED = env.flag("SANDBOX_ENABLED", DEMO or TESTING)
 SANDBOX_PORT = env.whole("SANDBOX_PORT", 8011, least=1)
@@ -215,6 +215,7 @@ SESSION_COOKIE_NAME = "__Host-sessionid" if _https else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if _https else "csrftoken"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -14,3 +14,8 @@ urlpatterns = [
     path("connections/", include("integrations.urls")),
     path("", include("coaching.urls")),
 ]
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"

@@ -1,4 +1,4 @@
-"""Ring the broker's bell after the commit. The row is the truth: a bell that nobody hears costs a tick, never the work."""
+"""Ring the broker's bell after the commit. The row is the truth: an unheard bell costs a tick, never the work."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 def ring(task: "Task[Any, Any]", *args: int | str) -> None:
-    """Enqueue `task` once the open transaction has committed (at once outside one). Never raises for a broker that is away."""
+    """Enqueue `task` after the open transaction, at once outside one. A broker that is away raises nothing."""
     transaction.on_commit(partial(_send, task, *args), robust=True)
 
 

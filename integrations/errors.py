@@ -1,4 +1,4 @@
-"""The error tree of every outgoing call; the class alone answers "may this be retried?" and "what does a person do now?".
+"""The error tree of every outgoing call: the class alone says whether to retry and what a person does now.
 
 Import the module (`from integrations import errors`): some names exist in Python, too.
 """
@@ -43,7 +43,7 @@ class IntegrationError(Exception):
         self.context = dict(context or {})
 
 
-class ConnectionError(IntegrationError):  # noqa: A001 - the field's word; always used as errors.ConnectionError
+class ConnectionError(IntegrationError):
     """The request surely did not reach the provider (refused, DNS, TLS)."""
 
     code = "connection"
@@ -51,7 +51,7 @@ class ConnectionError(IntegrationError):  # noqa: A001 - the field's word; alway
     advice = "The provider could not be reached. We try again by ourselves."
 
 
-class TimeoutError(IntegrationError):  # noqa: A001 - see above
+class TimeoutError(IntegrationError):
     """The answer did not come, or broke off: for a write the outcome is unknown."""
 
     code = "timeout"

@@ -27,7 +27,7 @@ def publish(kind: str, subject: models.Model, *, connection: Connection | None =
 
 
 def subscribe(kind: str, handler: Handler) -> None:
-    """Called from an `AppConfig.ready()`. A handler is idempotent and runs inside the transaction that marks the event done."""
+    """Called from `AppConfig.ready()`. A handler is idempotent; it runs in the transaction that ends the event."""
     _handlers.setdefault(kind, []).append(handler)
 
 

@@ -1,4 +1,4 @@
-"""Finds the provider folders and imports their parts on first use. The only module that touches `integrations.providers`."""
+"""Finds the provider folders and imports their parts on first use; the only module that touches them."""
 
 import pkgutil
 from functools import cache
@@ -11,7 +11,7 @@ from integrations.spec import Adapter, Capability, Login, Part, ProviderSpec, Tr
 
 
 class BrokenProvider(Exception):
-    """A folder under `integrations/providers/` that does not keep to the interface; the message names folder and reason."""
+    """A provider folder that does not keep to the interface; the message names the folder and the reason."""
 
 
 @cache

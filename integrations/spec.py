@@ -80,7 +80,7 @@ class ProviderPolicy:
 class ProviderSpec:
     """One provider. `slug` is its folder's name; `base_urls` are keyed by role ("api", "token", ..).
 
-    `limits` has buckets by key; "account" counts per connected account, "login" and "login_hour" guard interactive logins.
+    `limits` has buckets by key: "account" counts per connected account, "login" and "login_hour" guard logins.
     `account_credential` names the credential field that identifies the account for cool-downs.
     """
 
@@ -165,7 +165,7 @@ class Gateway(Protocol):
 
 
 class Adapter(Protocol):
-    """`adapter.Adapter(gateway, secrets, scope)`: moves bytes and pages. A provider without a capability leaves its methods out.
+    """`adapter.Adapter(gateway, secrets, scope)`: moves bytes and pages; methods of absent capabilities are left out.
 
     Every method raises the errors of `integrations.errors`; none of them retries or renews by itself.
     """

@@ -43,7 +43,7 @@ class CoachingLinkQuerySet(models.QuerySet["CoachingLink"]):
 
 
 class CoachingLink(models.Model):
-    """A coach trains an athlete, with the consent the athlete gave. Ending it takes effect at once, on queued work too."""
+    """A coach trains an athlete, with the athlete's consent. Ending it takes effect at once, on queued work too."""
 
     class Status(models.TextChoices):
         ACTIVE = "active"

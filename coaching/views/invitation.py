@@ -1,4 +1,4 @@
-"""The invited person's side. The token leaves the address at once: from then on the session holds which invitation it is."""
+"""The invited person's side. The token leaves the address at once: from then on the session knows the invitation."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required

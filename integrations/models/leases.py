@@ -50,7 +50,7 @@ class LeasedQuerySet[T: "Leased"](models.QuerySet[T]):
 
 
 class Leased(models.Model):
-    """Work on a row. A subclass has a `status`, says which statuses are `DUE`, which one is `WORKING`, and how long a lease is."""
+    """Work on a row. A subclass has a `status`, says which are `DUE`, which is `WORKING`, how long a lease is."""
 
     DUE: ClassVar[Sequence[str]] = ()
     WORKING: ClassVar[str] = ""

@@ -1,0 +1,46 @@
+"""What a person, or a script, is told when a page cannot be shown. Nothing of the inside leaks."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from integrations import tracing
+
+WORDS = {
+    400: ("bad_request", "That did not make sense", "Something in the request was wrong. Go back and try again."),
+    403: ("forbidden", "Not allowed", "You may not do this. If the page was open for long, load it again and retry."),
+    404: ("not_found", "There is nothing here", "The address is wrong, or what was here is not yours or no longer exists."),
+    429: ("rate_limit", "A little slower, please", "That was too much at once. Wait a minute and try again."),
+    500: ("server_error", "That went wrong on our side", "It was noted. Nothing you entered before was lost. Try again in a moment."),
+}
+
+
+def answer(request: HttpRequest, status: int) -> HttpResponse:
+    """The page for `status`, or, for who asks for JSON, the one error shape."""
+    code, title, words = WORDS[status]
+    trace_id = tracing.current_trace_id() or getattr(request, "trace_id", "")
+    if request.headers.get("Accept", "").startswith("application/json"):
+        body = {"detail": words, "code": code, "status_code": status, "trace_id": trace_id}
+        return JsonResponse(body, status=status)
+    context = {"title": title, "words": words, "trace_id": trace_id, "site_name": settings.SITE_NAME}
+    return render(request, "error.html", context, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return answer(request, 500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return answer(request, 403)
