@@ -1,7 +1,8 @@
 """Provider-neutral records: what flows between providers and the product. Frozen, validated, complete.
 
-Units: seconds, metres, metres per second (pace and speed alike), bpm, watts, kilograms, kcal; cadence in rpm, for running
-in steps per minute. Whatever a provider sent that has no field here stays verbatim in `extras` and travels back with it.
+Units: seconds, metres, metres per second (pace and speed alike), bpm, watts, kilograms, kcal; cadence in rpm, for
+running in steps per minute. Whatever a provider sent that has no field here stays verbatim in `extras`, under the
+provider's slug, and travels back to it.
 """
 
 import hashlib
@@ -112,7 +113,7 @@ class End(Record):
 
 
 class Target(Record):
-    """What to hold: a zone, or a range with `low` <= `high` in the unit of `kind`. `unit` only where the provider names one."""
+    """What to hold: a zone, or a range with `low` <= `high` in the unit of `kind`. `unit` as the provider names it."""
 
     kind: TargetKind = TargetKind.NONE
     zone: int | None = None
@@ -128,7 +129,7 @@ class TaggedRecord(Record):
 
     @model_serializer(mode="wrap")
     def _with_type(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {"type": self.type} | handler(self)
+        return {"type": self.type, **handler(self)}
 
 
 class WorkoutStep(TaggedRecord):
@@ -219,7 +220,7 @@ def _flat(steps: tuple[Any, ...]) -> Iterator[WorkoutStep]:
 
 
 class WorkoutSummary(Record):
-    """A row of a provider's listing: enough to tell whether the workout must be read. `version` moves when it changes."""
+    """A row of a provider's listing: enough to tell whether to read the workout. `version` moves when it changes."""
 
     external_id: str
     name: str
@@ -247,6 +248,7 @@ class ScheduleRecord(Record):
 
 class ActivityRecord(Record):
     external_id: str
+    account_id: str = ""  # whose it is, where the provider says so
     sport: Sport
     name: str = ""
     started_at: datetime  # aware, UTC
