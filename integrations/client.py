@@ -1,0 +1,227 @@
+"""One face for all providers: adapter → translator → validator, with the renewal of a login that ran out."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from integrations import credentials, errors, registry
+from integrations.gateways import gateway_for
+from integrations.models import Connection
+from integrations.records import MARKER, AccountRecord, ActivityRecord, Problem, WorkoutRecord, WorkoutSummary
+from integrations.spec import Adapter, Raw, RawPage
+
+READS_A_PAGE = 10  # full reads between two commits
+MOST_PAGES = 1000
+STAMP_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class BadItem:
+    """An item that was set aside, and why."""
+
+    external_id: str
+    reason: str
+
+
+@dataclass(slots=True)
+class WorkoutPage:
+    """Part of a listing: what was read, what is known to be unchanged, what we put there ourselves, what was bad."""
+
+    records: list[WorkoutRecord] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    ours: int = 0
+    bad: list[BadItem] = field(default_factory=list)
+    total: int | None = None
+
+
+def client_for(connection: Connection) -> "ProviderClient":
+    """The client of a connection. Calls happen with its credential, renewed when it has run out."""
+    return ProviderClient(connection)
+
+
+def unsupported(slug: str, record: WorkoutRecord) -> list[Problem]:
+    """What `record` holds that the provider cannot express; without any call."""
+    return registry.validator(slug).unsupported(record)
+
+
+class ProviderClient:
+    """Speaks records. Not shared between threads; cheap to make."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.calls = 0
+        slug = connection.provider.slug
+        self._gateway = gateway_for(connection.provider)
+        self._adapter_class = registry.adapter_class(slug)
+        self._translator = registry.translator(slug)
+        self._validator = registry.validator(slug)
+
+    def account(self) -> AccountRecord:
+        raw = self._call(lambda adapter: adapter.account())
+        return self._validator.validate_account(self._translator.to_account(raw))
+
+    def workouts(self, known: Callable[[Sequence[str]], Mapping[str, str]]) -> Iterator[WorkoutPage]:
+        """The whole listing; only what is new or changed since `known` is read in full.
+
+        Raises DataError code "endless_listing" when the provider repeats a page or has no end.
+        """
+        for raw_page in self._pages(lambda adapter, start: adapter.workout_page(start)):
+            summaries, page = self._sort_out(raw_page, known)
+            for summary in summaries:
+                self._read_into(page, summary)
+                if len(page.records) >= READS_A_PAGE:
+                    yield page
+                    page = WorkoutPage(total=raw_page.total)
+            yield page
+
+    def workout(self, external_id: str) -> WorkoutRecord:
+        raw = self._call(lambda adapter: adapter.workout(external_id))
+        if str(raw.get("ownerId") or self.connection.external_account_id) != self.connection.external_account_id:
+            raise errors.DataError("the workout belongs to another account", code="foreign")
+        return self._validator.validate_workout(self._translator.to_workout(raw))
+
+    def create_workout(self, record: WorkoutRecord) -> str:
+        """The new workout's id. UnsupportedError before any call when the provider cannot express it."""
+        raw = self._expressed(record)
+        answer = self._call(lambda adapter: adapter.create_workout(raw))
+        return self._translator.to_summary(answer).external_id
+
+    def replace_workout(self, external_id: str, record: WorkoutRecord) -> None:
+        raw = self._expressed(record)
+        self._call(lambda adapter: adapter.replace_workout(external_id, raw))
+
+    def delete_workout(self, external_id: str) -> None:
+        """Gone afterwards; was it gone before, all the better."""
+        self._call_unless_gone(lambda adapter: adapter.delete_workout(external_id))
+
+    def find_marker(self, marker: str, *, name: str) -> list[str]:
+        """Ids of the newest workouts that carry our marker, oldest first."""
+        wanted = MARKER + marker
+        rows = self._call(lambda adapter: adapter.newest_workouts())
+        found = []
+        for row in map(self._translator.to_summary, rows):
+            if wanted in row.description or (row.name == name and wanted in self._description(row.external_id)):
+                found.append(row.external_id)
+        return sorted(found, key=lambda external_id: (len(external_id), external_id))
+
+    def schedule(self, external_id: str, on: date) -> str:
+        raw = self._call(lambda adapter: adapter.schedule(external_id, on))
+        return self._translator.to_schedule(raw).external_id
+
+    def find_schedule(self, external_id: str, on: date) -> str | None:
+        """The calendar entry of this workout on this day, if there is one."""
+        raw = self._call(lambda adapter: adapter.calendar(on.year, on.month))
+        entries = self._translator.to_calendar(raw)
+        return next((e.external_id for e in entries if e.workout_id == external_id and e.on == on), None)
+
+    def unschedule(self, schedule_id: str) -> None:
+        self._call_unless_gone(lambda adapter: adapter.unschedule(schedule_id))
+
+    def activities(self, since: date | None) -> Iterator[list[ActivityRecord]]:
+        """Activities from the local day `since` on, newest first, a page at a time."""
+        for page in self._pages(lambda adapter, start: adapter.activity_page(start, since=since)):
+            yield [self._validator.validate_activity(self._translator.to_activity(raw)) for raw in page.items]
+
+    def _pages(self, read: Callable[[Adapter, int], RawPage]) -> Iterator[RawPage]:
+        start: int | None = 0
+        seen_first: Raw | None = None
+        for _ in range(MOST_PAGES):
+            if start is None:
+                return
+            page = self._call(lambda adapter, at=start: read(adapter, at))  # type: ignore[misc]
+            if not page.items:
+                return
+            if page.items[0] == seen_first:
+                break
+            seen_first = page.items[0]
+            yield page
+            start = page.next_start
+        else:
+            if start is None:
+                return
+        raise errors.DataError("the listing has no end", code="endless_listing")
+
+    def _sort_out(
+        self, raw_page: RawPage, known: Callable[[Sequence[str]], Mapping[str, str]]
+    ) -> tuple[list[WorkoutSummary], WorkoutPage]:
+        page, summaries = WorkoutPage(total=raw_page.total), []
+        for raw in raw_page.items:
+            try:
+                summaries.append(self._translator.to_summary(raw))
+            except errors.DataError as exc:
+                page.bad.append(BadItem(str(raw.get("workoutId", "")), exc.message))
+        versions = known([summary.external_id for summary in summaries])
+        to_read = []
+        for summary in summaries:
+            if MARKER in summary.description:
+                page.ours += 1
+            elif summary.version and versions.get(summary.external_id) == summary.version:
+                page.unchanged.append(summary.external_id)
+            else:
+                to_read.append(summary)
+        return to_read, page
+
+    def _read_into(self, page: WorkoutPage, summary: WorkoutSummary) -> None:
+        try:
+            record = self.workout(summary.external_id)
+        except (errors.DataError, errors.NotFoundError) as exc:
+            if exc.code == "provider_bad_answer":
+                raise
+            if not isinstance(exc, errors.NotFoundError):  # deleted since the listing: simply not there
+                page.bad.append(BadItem(summary.external_id, exc.message))
+            return
+        if MARKER in record.description:
+            page.ours += 1
+        else:
+            page.records.append(record.model_copy(update={"version": summary.version or record.version}))
+
+    def _description(self, external_id: str) -> str:
+        try:
+            return self.workout(external_id).description
+        except (errors.DataError, errors.NotFoundError):
+            return ""
+
+    def _expressed(self, record: WorkoutRecord) -> Raw:
+        if problems := self._validator.unsupported(record):
+            words = [problem.message for problem in problems]
+            raise errors.UnsupportedError(words[0], provider=self.connection.provider.slug, context={"problems": words})
+        return self._translator.from_workout(record)
+
+    def _call_unless_gone(self, call: Callable[[Adapter], Any]) -> None:
+        try:
+            self._call(call)
+        except errors.NotFoundError:
+            return
+
+    def _call[T](self, call: Callable[[Adapter], T]) -> T:
+        """Do it; when the login has run out, renew it once and do it once more. A second 401 loses the connection."""
+        held = credentials.usable(self.connection)
+        try:
+            return self._with(held, call)
+        except errors.AuthenticationError as exc:
+            if exc.code != errors.AuthenticationError.code:
+                raise
+        held = credentials.renew(self.connection, seen_version=held.version)
+        try:
+            return self._with(held, call)
+        except errors.AuthenticationError:
+            credentials.lose(self.connection, "refused_after_renewal")
+            raise
+
+    def _with[T](self, held: credentials.Held, call: Callable[[Adapter], T]) -> T:
+        self.calls += 1
+        answer = call(self._adapter_class(self._gateway, held.secrets, str(self.connection.public_id)))
+        self._stamp()
+        return answer
+
+    def _stamp(self) -> None:
+        """Remember that the provider answered, at most once a minute."""
+        now = timezone.now()
+        stale = Q(last_ok_at=None) | Q(last_ok_at__lt=now - STAMP_EVERY)
+        if self.connection.last_ok_at is None or self.connection.last_ok_at < now - STAMP_EVERY:
+            Connection.objects.filter(stale, pk=self.connection.pk).update(last_ok_at=now)
+            self.connection.last_ok_at = now

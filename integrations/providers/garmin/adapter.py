@@ -1,0 +1,119 @@
+"""Garmin's API tier: bytes and pages, nothing else. Paths and headers as Garmin's own phone app uses them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from integrations import errors
+from integrations.spec import Gateway, Raw, RawPage
+
+PAGE_SIZE = 100
+NEWEST = 20
+WORKOUT = "/workout-service/workout"
+WORKOUTS = "/workout-service/workouts"
+SCHEDULE = "/workout-service/schedule"
+ACTIVITIES = "/activitylist-service/activities/search/activities"
+
+APP_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Language": "en-US,en;q=0.9",
+    "User-Agent": "GCM-Android-5.23",
+    "X-Garmin-User-Agent": (
+        "com.garmin.android.apps.connectmobile/5.23; ; Google/sdk_gphone64_arm64/google; Android/33; Dalvik/2.1.0"
+    ),
+    "X-Garmin-Paired-App-Version": "10861",
+    "X-Garmin-Client-Platform": "Android",
+    "X-App-Ver": "10861",
+    "X-Lang": "en",
+    "X-GCExperience": "GC5",
+}
+
+
+class Adapter:
+    """Calls for one account. `scope` paces it; `secrets` hold the access token."""
+
+    def __init__(self, gateway: Gateway, secrets: Mapping[str, str], scope: str) -> None:
+        self.gateway = gateway
+        self.scope = scope
+        self.headers = APP_HEADERS | {"Authorization": f"Bearer {secrets['di_token']}"}
+
+    def account(self) -> Raw:
+        return self._object("GET", "/userprofile-service/socialProfile", operation="profile")
+
+    def workout_page(self, start: int) -> RawPage:
+        rows = self._listing(WORKOUTS, {"start": start, "limit": PAGE_SIZE}, operation="list_workouts")
+        more = start + PAGE_SIZE if len(rows) == PAGE_SIZE else None
+        total = start + len(rows) if more is None else self._workout_count()
+        return RawPage(rows, more, total)
+
+    def newest_workouts(self) -> Sequence[Raw]:
+        newest = {"start": 0, "limit": NEWEST, "orderBy": "CREATED_DATE", "orderSeq": "DESC"}
+        return self._listing(WORKOUTS, newest, operation="newest_workouts")
+
+    def workout(self, external_id: str) -> Raw:
+        return self._object("GET", f"{WORKOUT}/{_number(external_id)}", operation="read_workout")
+
+    def create_workout(self, raw: Raw) -> Raw:
+        return self._object("POST", WORKOUT, operation="create_workout", idempotent=False, json=raw)
+
+    def replace_workout(self, external_id: str, raw: Raw) -> None:
+        number = _number(external_id)
+        body = raw | {"workoutId": int(number)}
+        self._request("PUT", f"{WORKOUT}/{number}", operation="replace_workout", idempotent=True, json=body)
+
+    def delete_workout(self, external_id: str) -> None:
+        self._request("DELETE", f"{WORKOUT}/{_number(external_id)}", operation="delete_workout", idempotent=True)
+
+    def schedule(self, external_id: str, on: date) -> Raw:
+        path = f"{SCHEDULE}/{_number(external_id)}"
+        return self._object("POST", path, operation="schedule", idempotent=False, json={"date": on.isoformat()})
+
+    def unschedule(self, schedule_id: str) -> None:
+        self._request("DELETE", f"{SCHEDULE}/{_number(schedule_id)}", operation="unschedule", idempotent=True)
+
+    def calendar(self, year: int, month: int) -> Raw:
+        path = f"/calendar-service/year/{year}/month/{month - 1}"  # Garmin counts months from 0
+        return self._object("GET", path, operation="calendar")
+
+    def activity_page(self, start: int, *, since: date | None) -> RawPage:
+        params: dict[str, Any] = {"start": start, "limit": PAGE_SIZE}
+        if since is not None:
+            params["startDate"] = since.isoformat()
+        rows = self._listing(ACTIVITIES, params, operation="list_activities")
+        return RawPage(rows, start + PAGE_SIZE if len(rows) == PAGE_SIZE else None)
+
+    def _workout_count(self) -> int | None:
+        answer = self._request("GET", f"{WORKOUTS}/count", operation="count_workouts", params={"includeAtp": "false"})
+        total = answer.get("totalCount") if isinstance(answer, dict) else None
+        return total if isinstance(total, int) and total >= 0 else None
+
+    def _object(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Raw:
+        data = self._request(method, path, operation=operation, **kwargs)
+        if not isinstance(data, dict):
+            raise _bad_answer(operation)
+        return data
+
+    def _listing(self, path: str, params: Mapping[str, Any], *, operation: str) -> list[Raw]:
+        data = self._request("GET", path, operation=operation, params=params)
+        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+            raise _bad_answer(operation)
+        return data
+
+    def _request(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Any:
+        answer = self.gateway.request(
+            method, path, operation=operation, scope=self.scope, headers=self.headers, **kwargs
+        )
+        return answer.data
+
+
+def _number(external_id: str) -> str:
+    """Ids go into paths, so nothing but digits does."""
+    if not (external_id.isascii() and external_id.isdigit()):
+        raise errors.ValidationError("Garmin's ids are numbers", provider="garmin")
+    return external_id
+
+
+def _bad_answer(operation: str) -> errors.DataError:
+    return errors.DataError(
+        f"garmin answered {operation} in an unknown shape", provider="garmin", code="provider_bad_answer"
+    )

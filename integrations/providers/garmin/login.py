@@ -1,0 +1,218 @@
+"""Logging in to Garmin Connect through `garminconnect`, which carries the TLS impersonation the real site demands.
+
+Only its mobile strategies run, once per user action. What happened is judged by the answers' status: the library's
+exceptions do not tell a block from an outage.
+"""
+
+import base64
+import binascii
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from curl_cffi.requests.exceptions import RequestException as CurlError
+from garminconnect.client import Client, sso
+from garminconnect.exceptions import (
+    GarminConnectAuthenticationError,
+    GarminConnectConnectionError,
+    GarminConnectTooManyRequestsError,
+)
+
+from integrations import errors
+from integrations.spec import Challenge, Gateway, Grant
+
+SLUG = "garmin"
+TOKEN_PATH = "/di-oauth2-service/oauth/token"
+OTHER_STRATEGIES = frozenset({"widget+cffi", "portal+cffi", "portal+requests"})
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+PAUSES = (sso.MOBILE_DELAY_MIN_S, sso.MOBILE_DELAY_MAX_S)
+
+logging.getLogger("garminconnect").setLevel(logging.CRITICAL)  # its lines quote answers
+
+_one_login = threading.Lock()
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The last answer of the login pages: its status and Garmin's word for it."""
+
+    status: int = 0
+    word: str = ""
+    unreachable: bool = False
+
+
+class _Watched:
+    """A library session whose answers are seen."""
+
+    def __init__(self, session: Any, seen: _Seen) -> None:
+        self._session, self._seen = session, seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._watch(self._session.get, *args, **kwargs)
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        return self._watch(self._session.post, *args, **kwargs)
+
+    def _watch(self, call: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            response = call(*args, **kwargs)
+        except (CurlError, requests.RequestException):
+            self._seen.unreachable = True
+            raise
+        self._seen.unreachable, self._seen.status, self._seen.word = False, response.status_code, _word(response)
+        return response
+
+
+def _word(response: Any) -> str:
+    """`responseStatus.type`, or the status that Garmin hides in a body."""
+    try:
+        body = response.json()
+    except ValueError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    status, error = body.get("responseStatus"), body.get("error")
+    if isinstance(status, dict) and status.get("type"):
+        return str(status["type"])
+    return str(error.get("status-code", "")) if isinstance(error, dict) else ""
+
+
+class _Client(Client):  # type: ignore[misc]  # the library has no types
+    """The library's client, pointed at our base URLs, with its login sessions watched."""
+
+    def __init__(self, base_urls: Mapping[str, str]) -> None:
+        super().__init__()
+        self.seen = _Seen()
+        self.skip_strategies = set(OTHER_STRATEGIES)
+        self._sso, self._connect = base_urls["sso"], base_urls["connect"]
+        self._connectapi = base_urls["api"]
+        self._di_token_url = base_urls["token"] + TOKEN_PATH
+
+    def _do_mobile_login(self, sess: Any, email: str, password: str) -> None:
+        super()._do_mobile_login(_Watched(sess, self.seen), email, password)
+
+    def _complete_mfa(self, mfa_code: str) -> None:
+        self._mfa_session = _Watched(self._mfa_session, self.seen)
+        super()._complete_mfa(mfa_code)
+
+
+class Login:
+    """Interactive login and renewal. Begin and answer take from the login buckets; nothing is tried twice by itself."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    def begin(self, values: Mapping[str, str]) -> Grant | Challenge:
+        client = _Client(self.gateway.base_urls)
+        with self.gateway.guard("login"), _paused_as(self.gateway.base_urls["sso"]), _explained(client.seen):
+            state = client.login(values["email"], values["password"], return_on_mfa=True)
+        if state[0] == "needs_mfa":
+            return Challenge(state[1], method=str(state[1].get("method") or ""))
+        return _grant_of(client)
+
+    def answer(self, state: Mapping[str, Any], code: str) -> Grant | Challenge:
+        client = _Client(self.gateway.base_urls)
+        with _explained(client.seen, wrong=errors.CodeRefused):
+            client.resume_login(dict(state), code)
+        return _grant_of(client)
+
+    def renew(self, secrets: Mapping[str, str]) -> Grant:
+        client_id = secrets["di_client_id"]
+        basic = base64.b64encode(f"{client_id}:".encode()).decode()
+        form = {"grant_type": "refresh_token", "client_id": client_id, "refresh_token": secrets["di_refresh_token"]}
+        headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
+        try:
+            answer = self.gateway.request(
+                "POST", TOKEN_PATH, base="token", operation="renew", idempotent=False, data=form, headers=headers
+            ).data
+        except errors.ValidationError as exc:
+            if exc.context.get("provider_code") != "invalid_grant":
+                raise
+            raise errors.AuthenticationError(provider=SLUG, code="invalid_grant", status=exc.status) from None
+        if not (isinstance(answer, dict) and answer.get("access_token") and answer.get("refresh_token")):
+            raise errors.DataError("garmin renewed the login in an unknown shape", provider=SLUG)
+        return _grant(str(answer["access_token"]), str(answer["refresh_token"]), client_id)
+
+
+@contextmanager
+def _explained(seen: _Seen, wrong: type[errors.IntegrationError] = errors.LoginRefused) -> Iterator[None]:
+    """Turn the library's exceptions into ours, chained to nothing: their texts may quote what was sent."""
+    try:
+        yield
+    except (
+        GarminConnectAuthenticationError,
+        GarminConnectConnectionError,
+        GarminConnectTooManyRequestsError,
+        CurlError,
+        requests.RequestException,
+    ) as exc:
+        refused = isinstance(exc, GarminConnectAuthenticationError)
+        raise _reason(seen, refused=refused, wrong=wrong) from None
+
+
+def _reason(seen: _Seen, *, refused: bool, wrong: type[errors.IntegrationError]) -> errors.IntegrationError:
+    if seen.unreachable:
+        return errors.ConnectionError(provider=SLUG)
+    if seen.status in {427, 429} or seen.word == "429":
+        return errors.LoginBlocked(provider=SLUG, code="login_rate_limited", status=seen.status)
+    if seen.status == 403:
+        return errors.LoginBlocked(provider=SLUG, code="login_blocked", status=403)
+    if seen.word == "CAPTCHA_REQUIRED":
+        return errors.LoginBlocked(provider=SLUG, code="captcha", status=seen.status)
+    if seen.status >= 500:
+        return errors.ServerError(provider=SLUG, status=seen.status)
+    if refused:
+        return wrong(provider=SLUG, status=seen.status)
+    return errors.DataError("garmin answered the login in an unknown way", provider=SLUG, status=seen.status)
+
+
+@contextmanager
+def _paused_as(sso_url: str) -> Iterator[None]:
+    """The library pauses 2 to 5 s before it sends a password; a loopback address waits nowhere.
+
+    One login at a time and process, so that a real login never runs with a sandbox's pauses.
+    """
+    with _one_login:
+        local = urlsplit(sso_url).hostname in LOOPBACK
+        sso.MOBILE_DELAY_MIN_S, sso.MOBILE_DELAY_MAX_S = (0, 0) if local else PAUSES
+        try:
+            yield
+        finally:
+            sso.MOBILE_DELAY_MIN_S, sso.MOBILE_DELAY_MAX_S = PAUSES
+
+
+def _grant_of(client: Any) -> Grant:
+    if not (client.di_token and client.di_refresh_token and client.di_client_id):
+        raise errors.DataError("garmin logged in without giving tokens", provider=SLUG, code="no_tokens")
+    return _grant(client.di_token, client.di_refresh_token, client.di_client_id)
+
+
+def _grant(token: str, refresh_token: str, client_id: str) -> Grant:
+    payload = _payload(token)
+    secrets = {
+        "di_token": token,
+        "di_refresh_token": refresh_token,
+        "di_client_id": str(payload.get("client_id") or client_id),
+    }
+    expires = payload.get("exp")
+    return Grant(secrets, datetime.fromtimestamp(expires, UTC) if isinstance(expires, int | float) else None)
+
+
+def _payload(token: str) -> dict[str, Any]:
+    """A JWT's claims, unverified: we only read when it ends and whose it is; Garmin verifies it."""
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        raise errors.DataError("garmin's token is no JWT", provider=SLUG) from None
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,57 @@
+"""State in Redis that may be lost: a fail-fast client, one warning per outage; callers have a twin."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+DOWN_FOR_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class SharedState:
+    """One Redis client of the process. `run` answers None while Redis is away; then the caller uses its twin."""
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=0.25,
+            socket_timeout=0.25,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=30,
+            max_connections=20,
+            decode_responses=True,
+        )
+        self._clock = clock
+        self._down_until = 0.0
+        self._down = False
+        self._lock = threading.Lock()
+
+    def script(self, source: str) -> Callable[[list[str], list[Any]], Any]:
+        """A Lua script as a function of keys and arguments that answers None while Redis is away."""
+        registered = self._client.register_script(source)
+        return lambda keys, args: self.run(lambda: registered(keys=keys, args=args))
+
+    def run(self, operation: Callable[[], Any]) -> Any | None:
+        if self._down and self._clock() < self._down_until:
+            return None
+        try:
+            answer = operation()
+        except redis.RedisError as exc:
+            self._went_down(exc)
+            return None
+        self._down = False
+        return answer
+
+    def _went_down(self, exc: Exception) -> None:
+        with self._lock:
+            first, self._down = not self._down, True
+            self._down_until = self._clock() + DOWN_FOR_S
+        if first:
+            log.warning("shared_state_down", reason=type(exc).__name__)
