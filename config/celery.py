@@ -9,7 +9,9 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
+from config.startup import require_safety
 from integrations import tracing
 
 app = Celery("config")
@@ -17,6 +19,15 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(lambda: settings.INSTALLED_APPS)
 
 HEADER = "trace_id"
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def _stop_when_unsafe(**_: Any) -> None:
+    try:
+        require_safety()
+    except ImproperlyConfigured as exc:
+        raise SystemExit(str(exc)) from None  # a signal swallows every other exception
 
 
 @signals.setup_logging.connect

@@ -18,7 +18,11 @@ class Timing:
     refresh_lease_s: float = 20
     refresh_wait_s: float = 15
     refresh_poll_s: float = 0.25
-    refresh_margin_s: float = 900
+    refresh_busy_s: float = 5
+    refresh_tick_s: float = 600
+    refresh_ahead_s: float = 1200
+    refresh_idle_s: float = 86400
+    refresh_unknown_expiry_s: float = 86400
     refresh_cooldowns_s: tuple[float, ...] = (30, 120, 600, 3600, 21600)
     sync_lease_s: float = 120
     sync_budget_s: float = 480
@@ -35,7 +39,10 @@ class Timing:
     notification_lease_s: float = 60
     notification_retry_s: tuple[float, ...] = (30, 300, 1800, 7200, 28800)
     connect_session_s: float = 600
+    connect_sessions_kept_s: float = 2592000
+    pending_connection_s: float = 86400
     login_lease_s: float = 120
+    login_unheard_s: float = 10
     wrong_password_s: float = 900
     login_cooldowns_s: tuple[float, ...] = (7200, 14400, 28800, 86400)
 
