@@ -100,7 +100,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-Extras = Annotated[dict[str, Any], Field(default_factory=dict)]
+Extras = dict[str, dict[str, Any]]  # by provider
 
 
 class End(Record):
@@ -145,7 +145,7 @@ class WorkoutStep(TaggedRecord):
     weight_kg: float | None = None
     distance_unit: str = ""  # the unit its author typed a distance in: "meter", "kilometer", "mile", "yard"
     notes: str = ""
-    extras: Extras
+    extras: Extras = {}
 
 
 class RepeatStep(TaggedRecord):
@@ -157,7 +157,7 @@ class RepeatStep(TaggedRecord):
     steps: tuple["Step", ...] = ()
     skip_last_rest: bool = False
     notes: str = ""
-    extras: Extras
+    extras: Extras = {}
 
 
 Step = Annotated[WorkoutStep | RepeatStep, Field(discriminator="type")]
@@ -171,7 +171,7 @@ class Segment(Record):
     pool_length: float | None = None
     pool_unit: Literal["meter", "yard", ""] = ""
     notes: str = ""
-    extras: Extras
+    extras: Extras = {}
 
 
 class WorkoutRecord(Record):
@@ -185,7 +185,7 @@ class WorkoutRecord(Record):
     distance_m: float | None = None
     pool_length: float | None = None
     pool_unit: Literal["meter", "yard", ""] = ""
-    extras: Extras
+    extras: Extras = {}
     external_id: str = ""
     version: str = ""
 
@@ -260,7 +260,7 @@ class ActivityRecord(Record):
     max_hr: int | None = None
     energy_kcal: float | None = None
     workout_id: str = ""
-    extras: Extras
+    extras: Extras = {}
 
 
 class ProviderEvent(Record):
