@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.SANDBOX_PORT)
         parser.add_argument("--file", type=Path, help="Where accounts, workouts and ids live between starts.")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_: Any, **options: Any) -> None:
         if not settings.SANDBOX_ENABLED:
             raise CommandError("The sandbox is switched off (SANDBOX_ENABLED).")
         running = RunningSandbox(options["file"], options["port"])

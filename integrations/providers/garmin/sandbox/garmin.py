@@ -58,11 +58,13 @@ class GarminSandbox(LoginRoutes):
             {"id": key, "on": row["date"], "workout": row["workoutId"], "name": names.get(row["workoutId"], "?")}
             for key, row in person["schedules"].items()
         ]
-        return {
-            "email": person["email"], "password": person["password"], "mfa": person["mfa"], "code": person["code"],
-            "fault": self.fault_of(person["email"]), "calendar": sorted(entries, key=lambda row: (row["on"], row["id"])),
-            "workouts": [{"id": key, "name": name, "description": person["workouts"][key].get("description") or ""} for key, name in names.items()],
-        }  # fmt: skip
+        workouts = [
+            {"id": key, "name": name, "description": person["workouts"][key].get("description") or ""}
+            for key, name in names.items()
+        ]
+        shown = {key: person[key] for key in ("email", "password", "mfa", "code")}
+        entries.sort(key=lambda row: (row["on"], row["id"]))
+        return shown | {"fault": self.fault_of(person["email"]), "calendar": entries, "workouts": workouts}
 
     def _person(self, request: Request) -> dict[str, Any] | None:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

@@ -352,6 +352,6 @@ def activities(number: int) -> list[Raw]:
                 "elevationGain": float(day % 90),
                 "ownerId": 4_200_000 + number,
                 "manufacturer": "GARMIN",
-            }  # fmt: skip
+            }
         )
     return made
