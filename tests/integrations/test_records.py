@@ -90,7 +90,7 @@ def test_flat_steps_are_those_written_down_once_each() -> None:
 
 def test_records_do_not_change_and_share_nothing() -> None:
     with pytest.raises(ValidationError):
-        RUN.name = "x"  # type: ignore[misc]
+        RUN.name = "x"
     first, second = WorkoutStep(), WorkoutStep()
     first.extras["garmin"] = {"x": 1}
     assert second.extras == {}

@@ -1,0 +1,355 @@
+"""Workouts in words, in the reader's units. Plain text: templates escape it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from coaching import measures
+from coaching.measures import Pool, trimmed
+from integrations.records import (
+    End,
+    EndKind,
+    Equipment,
+    Intensity,
+    RepeatStep,
+    Segment,
+    Sport,
+    Step,
+    Stroke,
+    Target,
+    TargetKind,
+    WorkoutRecord,
+    WorkoutStep,
+)
+
+MOST_EXTRAS = 6
+MOST_EXTRA_LETTERS = 80
+SPORT_WORDS = {Sport.HIIT: "HIIT"}
+STROKE_WORDS = {Stroke.ANY: "any stroke", Stroke.MEDLEY: "individual medley"}
+EQUIPMENT_WORDS = {
+    Equipment.PULL_BUOY: "a pull buoy",
+    Equipment.KICKBOARD: "a kickboard",
+    Equipment.SNORKEL: "a snorkel",
+}
+TARGET_WORDS = {
+    TargetKind.HEART_RATE: "heart-rate",
+    TargetKind.HEART_RATE_LAP: "average heart-rate",
+    TargetKind.POWER_LAP: "average power",
+    TargetKind.STROKE: "stroke",
+    TargetKind.CSS_OFFSET: "critical-swim-speed",
+}
+SIDES = {"gt": "above", "lt": "below", None: "at"}
+CONDITIONS = {
+    EndKind.SEND_OFF: "until {1} after the last start",
+    EndKind.VELOCITY_LOSS: "until you are {0} % slower",
+    EndKind.POWER_LOSS: "until you have lost {0} % of power",
+}
+UNITS = {
+    TargetKind.HEART_RATE: ("at", "bpm"),
+    TargetKind.HEART_RATE_LAP: ("at an average of", "bpm"),
+    TargetKind.POWER: ("at", "W"),
+    TargetKind.POWER_LAP: ("at an average of", "W"),
+    TargetKind.GRADE: ("at a grade of", "%"),
+    TargetKind.RESISTANCE: ("at a resistance of", ""),
+    TargetKind.CSS_OFFSET: ("at critical swim speed and", "s"),
+    TargetKind.INSTRUCTION: ("by feel, level", ""),
+}
+LEADS = {Intensity.WARMUP: "Warm up", Intensity.COOLDOWN: "Cool down"}
+TAILS = {Intensity.REST: "rest", Intensity.RECOVERY: "recovery"}
+
+# Keys of ids, pictures and other matters between programs.
+_FOR_PROGRAMS = re.compile(r"(Id|Uuid|Url|Image|Attribution|Index|locale|Provider)$")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step, or a group of them with `steps`. `detail` says more about it, `note` is what its author wrote."""
+
+    text: str
+    detail: str = ""
+    note: str = ""
+    steps: tuple["Line", ...] = ()
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What the words depend on beside the step itself."""
+
+    units: str
+    sport: Sport
+    pool: Pool = ""
+
+
+def steps_in_words(record: WorkoutRecord, units: str) -> list[Line]:
+    """A line for each step, a group for each repeat, and one for each leg when there are several."""
+    legs = [_leg(segment, units) for segment in record.segments]
+    if len(legs) == 1 and not record.segments[0].notes and not record.segments[0].pool_length:
+        return list(legs[0].steps)
+    return legs
+
+
+def in_one_line(record: WorkoutRecord, units: str) -> str:
+    """The whole workout as one sentence, for mails and for those who hear the chart."""
+    lines = steps_in_words(record, units)
+    return _capitalised("; ".join(_spoken(line) for line in lines))
+
+
+def _spoken(line: Line) -> str:
+    text = line.text if line.kind == "leg" else _uncapitalised(line.text)
+    if not line.steps:
+        return text
+    between = ", " if line.steps[0].text.startswith("then ") else ": "
+    return text + between + ", ".join(_spoken(step) for step in line.steps)
+
+
+def also_set(record: WorkoutRecord) -> str:
+    """What a provider holds about the workout and its legs that we keep but do not understand."""
+    return _extras_in_words([record.extras, *(segment.extras for segment in record.segments)])
+
+
+def sport_in_words(sport: str) -> str:
+    return SPORT_WORDS.get(Sport(sport), sport.capitalize()) if sport in Sport else sport
+
+
+def step_in_words(step: WorkoutStep, segment: Segment, units: str) -> str:
+    return _text(step, _Reader(units, segment.sport, _pool(segment, units)))
+
+
+def _leg(segment: Segment, units: str) -> Line:
+    reader = _Reader(units, segment.sport, _pool(segment, units))
+    text = sport_in_words(segment.sport)
+    if segment.pool_length:
+        text += f", {trimmed(segment.pool_length, 2)} {'yd' if reader.pool == 'yard' else 'm'} pool"
+    return Line(text=text, note=segment.notes, steps=_lines(segment.steps, reader), kind="leg")
+
+
+def _pool(segment: Segment, units: str) -> Pool:
+    """What a swim is measured in: the pool's unit, else the reader's small one."""
+    if segment.pool_length:
+        return segment.pool_unit or "meter"
+    if segment.sport == Sport.SWIMMING:
+        return "yard" if units == "imperial" else "meter"
+    return ""
+
+
+def _lines(steps: Sequence[Step], reader: _Reader) -> tuple[Line, ...]:
+    return tuple(_group(step, reader) if isinstance(step, RepeatStep) else _line(step, reader) for step in steps)
+
+
+def _group(repeat: RepeatStep, reader: _Reader) -> Line:
+    inner = _lines(repeat.steps, reader)
+    notes = (repeat.notes, "The last rest is left out." if repeat.skip_last_rest else "", _kept(repeat.extras))
+    if repeat.count is None:
+        text = f"As many rounds as possible, {_until(repeat.end, reader) or _measure(repeat.end, reader)}"
+        return Line(text=text, note=_sentences(*notes), steps=inner, kind="repeat")
+    if not _reads_as_one(repeat):
+        return Line(text=_times(repeat.count), note=_sentences(*notes), steps=inner, kind="repeat")
+    work, *rests = inner
+    return Line(
+        text=f"{repeat.count} × {_uncapitalised(work.text)}" if repeat.count > 1 else work.text,
+        detail=work.detail if not rests else "",
+        note=_sentences(work.detail if rests else "", work.note, *notes),
+        steps=tuple(replace(rest, text=f"then {_uncapitalised(rest.text)}") for rest in rests),
+        kind="repeat",
+    )
+
+
+def _reads_as_one(repeat: RepeatStep) -> bool:
+    """Whether it is work, or work and a rest: coaches write that as "6 × 400 m", then the rest."""
+    if not repeat.steps or len(repeat.steps) > 2:
+        return False
+    work, *rests = repeat.steps
+    return _rests(work) is False and all(_rests(step) for step in rests)
+
+
+def _rests(step: Step) -> bool | None:
+    """None for a group, which is neither."""
+    return step.intensity in TAILS if isinstance(step, WorkoutStep) else None
+
+
+def _times(count: int) -> str:
+    return {1: "Once", 2: "Twice"}.get(count, f"{count} times")
+
+
+def _line(step: WorkoutStep, reader: _Reader) -> Line:
+    second = _target(step.second_target, reader)
+    return Line(
+        text=_text(step, reader),
+        detail=f"and {second}" if second else "",
+        note=_sentences(step.notes, _kept(step.extras)),
+        kind=step.intensity.value,
+    )
+
+
+def _text(step: WorkoutStep, reader: _Reader) -> str:
+    measure, until, target = _measure(step.end, reader), _until(step.end, reader), _target(step.target, reader)
+    if step.exercise or step.exercise_category:
+        parts = [_exercise(step), measure, until, _weight(step, reader), target]
+        return ", ".join(part for part in parts if part)
+    how = " ".join(part for part in (_stroke(step), _equipment(step), target) if part)
+    if step.intensity in TAILS and measure:
+        text = f"{measure} {TAILS[step.intensity]}"
+    else:
+        lead = LEADS.get(step.intensity) or TAILS.get(step.intensity, "").capitalize()
+        text = " ".join(part for part in (lead, measure, until) if part)
+    joined = " ".join(part for part in (text, how) if part) if measure else ", ".join(filter(None, (text, how)))
+    weight = _weight(step, reader)
+    return _capitalised(f"{joined}, {weight}" if weight else joined)
+
+
+def _measure(end: End, reader: _Reader) -> str:
+    """An amount, where the end is one."""
+    if end.value is None:
+        return ""
+    match end.kind:
+        case EndKind.TIME | EndKind.FIXED_REST:
+            return measures.step_time(end.value)
+        case EndKind.DISTANCE:
+            on_track = reader.sport == Sport.RUNNING and measures.is_track_distance(end.value)
+            return measures.distance(end.value, "metric" if on_track else reader.units, pool=reader.pool)
+        case EndKind.CALORIES:
+            return f"{trimmed(end.value, 0)} kcal"
+        case EndKind.REPS:
+            return f"{trimmed(end.value, 0)} rep{'' if end.value == 1 else 's'}"
+    return ""
+
+
+def _until(end: End, reader: _Reader) -> str:
+    """A condition, where the end is no amount."""
+    if _measure(end, reader):
+        return ""
+    if end.kind == EndKind.LAP_BUTTON:
+        return "until you press lap"
+    if end.kind in (EndKind.HEART_RATE, EndKind.POWER) and (end.value is not None or end.zone):
+        return f"until your {_words(end.kind)} is {SIDES[end.compare]} {_threshold(end)}"
+    if end.value is not None and end.kind in CONDITIONS:
+        return CONDITIONS[end.kind].format(trimmed(end.value, 0), measures.clock(end.value))
+    return "until the end that its author set"
+
+
+def _threshold(end: End) -> str:
+    if end.value is None:
+        return f"zone {end.zone}"
+    return f"{trimmed(end.value, 0)} {'bpm' if end.kind == EndKind.HEART_RATE else 'W'}"
+
+
+def _target(target: Target, reader: _Reader) -> str:
+    if target.kind == TargetKind.NONE:
+        return ""
+    name = TARGET_WORDS.get(target.kind, _words(target.kind))
+    if target.kind == TargetKind.OTHER:
+        return "with a target of its author's own"
+    if target.low is None and target.high is None:
+        return f"in {name} zone {target.zone}" if target.zone else f"with a {name} target"
+    if target.kind in (TargetKind.PACE, TargetKind.SPEED):
+        return f"at {_velocity(target, reader)}"
+    before, unit = _unit(target.kind, name, reader)
+    return f"{before} {measures.span(target.low, target.high, unit, partial(trimmed, digits=0))}"
+
+
+def _unit(kind: TargetKind, name: str, reader: _Reader) -> tuple[str, str]:
+    if kind == TargetKind.CADENCE:
+        return "at", {Sport.RUNNING: "steps/min", Sport.SWIMMING: "strokes/min"}.get(reader.sport, "rpm")
+    return UNITS.get(kind, (f"with a {name} target of", ""))
+
+
+def _velocity(target: Target, reader: _Reader) -> str:
+    """Pace counts backwards: the faster bound is the smaller number, and comes first."""
+    if target.kind == TargetKind.SPEED:
+        factor, unit = measures.speed_unit(reader.units)
+        return measures.span(target.low, target.high, unit, lambda value: trimmed(value * factor, 1))
+    metres, unit = measures.pace_unit(reader.units, swimming=reader.sport == Sport.SWIMMING, pool=reader.pool)
+    slow, fast = (measures.clock(metres / value) if value else "" for value in (target.low, target.high))
+    if slow and fast and slow != fast:
+        return f"{fast}–{slow} {unit}"
+    if slow and fast:
+        return f"{slow} {unit}"
+    return f"{slow} {unit} or faster" if slow else f"{fast} {unit} or slower"
+
+
+def _exercise(step: WorkoutStep) -> str:
+    return _capitalised(_words(step.exercise or step.exercise_category).lower())
+
+
+def _weight(step: WorkoutStep, reader: _Reader) -> str:
+    return measures.weight(step.weight_kg, reader.units) if step.weight_kg else ""
+
+
+def _stroke(step: WorkoutStep) -> str:
+    return STROKE_WORDS.get(step.stroke, _words(step.stroke)) if step.stroke else ""
+
+
+def _equipment(step: WorkoutStep) -> str:
+    return f"with {EQUIPMENT_WORDS.get(step.equipment, _words(step.equipment))}" if step.equipment else ""
+
+
+def _kept(extras: Mapping[str, Mapping[str, Any]]) -> str:
+    return _extras_in_words([extras])
+
+
+def _extras_in_words(levels: Iterable[Mapping[str, Mapping[str, Any]]]) -> str:
+    """Also set at Garmin: relative weight body weight. What only programs read (ids, pictures) is left out."""
+    found: dict[str, list[str]] = {}
+    for extras in levels:
+        for provider, kept in extras.items():
+            words = found.setdefault(provider, [])
+            words += [text for key, value in kept.items() if (text := _extra(key, value)) and text not in words]
+    return " ".join(f"Also set at {slug.capitalize()}: {_listed(words)}." for slug, words in found.items() if words)
+
+
+def _listed(words: Sequence[str]) -> str:
+    left = len(words) - MOST_EXTRAS
+    return "; ".join(islice(words, MOST_EXTRAS)) + (f"; and {left} more" if left > 0 else "")
+
+
+def _extra(key: str, value: Any) -> str:
+    if _FOR_PROGRAMS.search(key) or value in (None, "", False):
+        return ""
+    name = _plain(key)
+    if value is True:
+        return name
+    text = "; ".join(_values(value))
+    if not text:
+        return ""
+    return f"{name} {text}" if len(text) <= MOST_EXTRA_LETTERS else f"{name} {text[: MOST_EXTRA_LETTERS - 1]}…"
+
+
+def _values(value: Any) -> Iterator[str]:
+    """The words and numbers in a value; of a type object its key says it all."""
+    if isinstance(value, dict):
+        keys = [item for key, item in value.items() if key.endswith("Key")] or list(value.values())
+        for item in keys:
+            yield from _values(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _values(item)
+    elif value not in (None, ""):
+        yield _plain(str(value)) if isinstance(value, str) else trimmed(float(value), 2)
+
+
+def _plain(text: str) -> str:
+    """body weight, for BODY_WEIGHT and bodyWeight; sentences stay as they are."""
+    if " " in text:
+        return text
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+    return re.sub(r"[_.]+", " ", text).strip().lower()
+
+
+def _sentences(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _words(value: str) -> str:
+    return value.replace("_", " ")
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
