@@ -3,6 +3,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.base_user import BaseUserManager
 from django.db.models.functions import Now
 
+from accounts.signals import coaching_started
+
 if TYPE_CHECKING:
     from accounts.models import User
 
@@ -26,5 +28,7 @@ class UserManager(BaseUserManager["User"]):
 
     def start_coaching(self, user: "User") -> None:
         """Safe to run twice: the first time counts."""
-        self.filter(pk=user.pk, coaching_since=None).update(coaching_since=Now())
+        started = self.filter(pk=user.pk, coaching_since=None).update(coaching_since=Now())
         user.refresh_from_db(fields=["coaching_since"])
+        if started:
+            coaching_started.send(sender=self.model, user=user)

@@ -1,21 +1,32 @@
 """The outbox: what happened is written with it, consumers hear of it afterwards, at least once and in batches."""
 
+import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from django.db import models
+import structlog
+from django.db import models, transaction
+from django.db.models.functions import Now
 
-from integrations import tracing
+from integrations import bell, errors, tracing
 from integrations.models import Connection, DomainEvent
+from integrations.models.leases import LeaseLost
+from integrations.timing import seconds, timing
+
+log = structlog.get_logger(__name__)
 
 type Handler = Callable[[DomainEvent], None]
+
+BATCH = 100
+MOST_ATTEMPTS = 20
 
 _handlers: dict[str, list[Handler]] = {}
 
 
 def publish(kind: str, subject: models.Model, *, connection: Connection | None = None, **payload: Any) -> DomainEvent:
     """Write an event in the caller's transaction. `payload` is JSON-able: ids and words, no secrets."""
-    return DomainEvent.objects.create(
+    event = DomainEvent.objects.create(
         type=kind,
         source=subject._meta.app_label,
         subject_type=subject._meta.label_lower,
@@ -24,12 +35,53 @@ def publish(kind: str, subject: models.Model, *, connection: Connection | None =
         payload=payload,
         trace_id=tracing.current_trace_id(),
     )
+    bell.ring(bell.DISPATCH_EVENTS)
+    return event
 
 
 def subscribe(kind: str, handler: Handler) -> None:
-    """Called from `AppConfig.ready()`. A handler is idempotent; it runs in the transaction that ends the event."""
+    """Called from a `receivers` module. A handler is idempotent; it runs in the transaction that ends the event."""
     _handlers.setdefault(kind, []).append(handler)
 
 
 def handlers(kind: str) -> list[Handler]:
     return _handlers.get(kind, [])
+
+
+def dispatch_due(size: int = BATCH) -> int:
+    """Hand up to `size` due events to their handlers. Returns how many were taken. Safe to run in parallel."""
+    batch = DomainEvent.objects.claim_batch(size)
+    for event in batch:
+        with tracing.trace(event.trace_id, event=str(event.event_id), event_type=event.type):
+            _handle(event)
+    return len(batch)
+
+
+def retry_delay(attempts: int) -> timedelta:
+    """Twice as long each time, capped, ±20 %."""
+    delay = timing().event_retry_base_s * 2 ** min(max(attempts - 1, 0), 30)
+    return seconds(min(delay, timing().event_retry_cap_s) * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret
+
+
+def _handle(event: DomainEvent) -> None:
+    try:
+        with transaction.atomic():
+            for handler in handlers(event.type):
+                handler(event)
+            if not event.settle(status=DomainEvent.Status.DONE, done_at=Now(), error_code="", error_detail=""):
+                raise LeaseLost
+    except LeaseLost:
+        log.warning("event_lease_lost")
+    except Exception as exc:  # one consumer's mistake must not stop the others' events
+        log.exception("event_failed")
+        put_off(event, exc.code if isinstance(exc, errors.IntegrationError) else type(exc).__name__)
+
+
+def put_off(event: DomainEvent, code: str) -> None:
+    """Back into the queue for later, or dead after the last attempt; only while the event is still held."""
+    over = event.attempts >= MOST_ATTEMPTS
+    event.settle(
+        status=DomainEvent.Status.DEAD if over else DomainEvent.Status.PENDING,
+        next_attempt_at=Now() + retry_delay(event.attempts),
+        error_code=code[:40],
+    )

@@ -1,4 +1,4 @@
-"""What follows a migration."""
+"""What follows a migration, and what a person's choice sets off."""
 
 from typing import Any
 
@@ -7,8 +7,10 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
+from accounts.models import User
+from accounts.signals import coaching_started
 from integrations.models import Provider
-from integrations.services import provisioning
+from integrations.services import provisioning, scheduling
 
 
 @receiver(post_migrate, dispatch_uid="integrations.provider_rows")
@@ -18,3 +20,8 @@ def add_provider_rows(sender: AppConfig, using: str, **_: Any) -> None:
         return
     if Provider._meta.db_table in connections[using].introspection.table_names():
         provisioning.sync_providers()
+
+
+@receiver(coaching_started, dispatch_uid="integrations.coach_streams")
+def add_coach_streams(user: User, **_: Any) -> None:
+    scheduling.start_coaching(user)

@@ -24,6 +24,20 @@ class WorkoutQuerySet(models.QuerySet["Workout"]):
             .select_related("current", "source__provider")
         )
 
+    def search(self, *, q: str = "", sport: str = "", duration: str = "") -> Self:
+        """By words of the current name, all of them; by sport; by "least-most" seconds, either side open."""
+        found = self
+        for word in q.split():
+            found = found.filter(current__name__icontains=word)
+        if sport:
+            found = found.filter(current__sport=sport)
+        least, _, most = duration.partition("-")
+        if least:
+            found = found.filter(current__duration_s__gte=int(least))
+        if most:
+            found = found.filter(current__duration_s__lt=int(most))
+        return found
+
 
 class Workout(models.Model):
     """A workout of a coach's library; what it is now stands in its current revision."""

@@ -9,11 +9,15 @@ from datetime import timedelta
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from integrations.timing import seconds, timing
+
+
+class LeaseLost(Exception):
+    """Another worker, or a person, has taken the row: what was begun is undone, and nobody is told."""
 
 
 class LeasedQuerySet[T: "Leased"](models.QuerySet[T]):
@@ -34,10 +38,11 @@ class LeasedQuerySet[T: "Leased"](models.QuerySet[T]):
         return self.get(pk=pk)
 
     def claim_batch(self, size: int) -> list[T]:
-        """Take up to `size` due rows, oldest first, skipping what others are taking. Needs no open transaction."""
+        """Take up to `size` due rows, oldest first, skipping what others are taking."""
         token = uuid4()
-        ids = self.due().order_by("next_attempt_at", "pk").select_for_update(skip_locked=True).values("pk")[:size]
-        self.filter(pk__in=ids).update(**self._claimed(token))
+        due = self.due().order_by("next_attempt_at", "pk").select_for_update(skip_locked=True, no_key=True)
+        with transaction.atomic():
+            self.filter(pk__in=list(due.values_list("pk", flat=True)[:size])).update(**self._claimed(token))
         return list(self.filter(lease_token=token).order_by("pk"))
 
     def _claimed(self, token: UUID) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 from typing import Self
 
 from django.conf import settings
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
+from accounts.models import User
 from integrations.models.connection import Connection
 from integrations.models.leases import Leased, LeasedQuerySet, lease_checks, lease_indexes
+from integrations.models.provider import ProviderMode
+from integrations.tracing import current_trace_id, new_trace_id
 
 
 class Resource(models.TextChoices):
@@ -15,15 +18,27 @@ class Resource(models.TextChoices):
 
 
 class SyncStreamQuerySet(models.QuerySet["SyncStream"]):
-    def due(self) -> Self:
-        """Streams whose time has come and whose provider may be called."""
+    def allowed(self) -> Self:
+        """Streams whose provider may be called for them."""
         return self.filter(
             enabled=True,
-            next_run_at__lte=Now(),
             connection__status=Connection.Status.ACTIVE,
-            connection__provider__mode="enabled",
+            connection__provider__mode=ProviderMode.ENABLED,
             connection__provider__sync_enabled=True,
         )
+
+    def due(self) -> Self:
+        """Streams whose time has come and that may run."""
+        return self.allowed().filter(next_run_at__lte=Now())
+
+    def queue_due(self, size: int) -> list[int]:
+        """Queue a job for each due stream that has none, and return the jobs' ids. Safe in parallel: one job each."""
+        idle = self.due().filter(~Exists(SyncJob.objects.active().filter(stream=OuterRef("pk"))))
+        with transaction.atomic():
+            locked = idle.select_for_update(skip_locked=True, of=("self",), no_key=True)
+            streams = list(locked.order_by("next_run_at", "pk").values_list("pk", flat=True)[:size])
+            SyncJob.objects.bulk_create([SyncJob.new(pk) for pk in streams], ignore_conflicts=True)
+        return list(SyncJob.objects.active().filter(stream__in=streams).values_list("pk", flat=True))
 
 
 class SyncStream(models.Model):
@@ -39,6 +54,7 @@ class SyncStream(models.Model):
     generation = models.PositiveIntegerField(default=0)
     sweep_held_generation = models.PositiveIntegerField(null=True, blank=True)
     sweep_held_n = models.PositiveIntegerField(null=True, blank=True)
+    sweep_approved_n = models.PositiveIntegerField(null=True, blank=True)  # the next full pass may mark that many
     next_run_at = models.DateTimeField(db_default=Now())
     last_attempt_at = models.DateTimeField(null=True, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
@@ -68,6 +84,22 @@ class SyncStream(models.Model):
     @property
     def latest_job(self) -> "SyncJob | None":
         return self.jobs.order_by("-pk").first()
+
+
+class SyncJobQuerySet(LeasedQuerySet["SyncJob"]):
+    def active(self) -> Self:
+        return self.filter(status__in=SyncJob.ACTIVE)
+
+    def unheard(self) -> Self:
+        """Due jobs that may run and that no worker has taken yet, oldest first."""
+        runnable = SyncStream.objects.allowed().filter(pk=OuterRef("stream"))
+        return self.due().filter(Exists(runnable)).order_by("next_attempt_at", "pk")
+
+    def cancel(self) -> int:
+        """End what is not over yet; a worker notices at its next page, by the lost lease. Returns how many."""
+        return self.active().update(
+            status=SyncJob.Status.CANCELLED, finished_at=Now(), lease_token=None, lease_until=None
+        )
 
 
 class SyncJob(Leased):
@@ -118,7 +150,7 @@ class SyncJob(Leased):
     reaped = models.PositiveSmallIntegerField(default=0)
     trace_id = models.CharField(max_length=32, blank=True)
 
-    objects: LeasedQuerySet["SyncJob"] = LeasedQuerySet.as_manager()  # type: ignore[assignment]
+    objects: SyncJobQuerySet = SyncJobQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
@@ -140,6 +172,12 @@ class SyncJob(Leased):
 
     def __str__(self) -> str:
         return f"sync job {self.pk}"
+
+    @classmethod
+    def new(cls, stream_id: int, trigger: str = Trigger.SCHEDULE, by: User | None = None) -> Self:
+        """A job that is due now, not saved."""
+        trace_id = current_trace_id() or new_trace_id()
+        return cls(stream_id=stream_id, trigger=trigger, requested_by=by, trace_id=trace_id)
 
     @property
     def is_active(self) -> bool:

@@ -1,0 +1,88 @@
+"""What the library does with workouts that a sync brings. Everything here runs inside the page's transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from coaching import charts
+from coaching.models import Workout, WorkoutRevision
+from integrations.models import Connection
+from integrations.records import WorkoutRecord
+from integrations.sinks import Changes
+
+STAMPED = ["current", "external_version", "gone_at", "updated_at"]
+
+
+class WorkoutSink:
+    """Keeps a coach's library in step with one connection: a change makes a revision, a loss makes a mark."""
+
+    def known(self, connection: Connection, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Version stamps of what is stored and not marked as gone."""
+        stored = Workout.objects.filter(source=connection, external_id__in=external_ids, gone_at=None)
+        return dict(stored.exclude(current=None).values_list("external_id", "external_version"))
+
+    def upsert(self, connection: Connection, records: Sequence[WorkoutRecord]) -> Changes:
+        """A new revision where the content differs from the current one, in four statements whatever the page holds."""
+        wanted = {record.external_id: record for record in records}
+        hashes = {key: record.content_hash() for key, record in wanted.items()}
+        stored = _locked(connection, wanted)
+        changed = [w for w in stored if w.current is None or w.current.content_hash != hashes[w.external_id]]
+        restamped = [w for w in stored if w.gone_at or w.external_version != wanted[w.external_id].version]
+        missing = sorted(wanted.keys() - {workout.external_id for workout in stored})
+        created = [Workout(owner=connection.user, source=connection, external_id=key) for key in missing]
+        Workout.objects.bulk_create(created)
+        revised = [*created, *changed]
+        revisions = [_revision(workout, wanted[workout.external_id], hashes) for workout in revised]
+        for workout, revision in zip(revised, WorkoutRevision.objects.bulk_create(revisions), strict=True):
+            workout.current, workout.updated_at = revision, timezone.now()
+        _stamp({*revised, *restamped}, wanted)
+        return Changes(len(created), len(changed), len(stored) - len(changed))
+
+    def missing(self, connection: Connection, seen: set[str]) -> tuple[int, int]:
+        """(rows that `seen` lacks, all live rows)."""
+        live = _live(connection)
+        return len(live - seen), len(live)
+
+    def sweep(self, connection: Connection, seen: set[str]) -> int:
+        """Mark as gone what `seen` lacks; the mark goes when the workout is seen again."""
+        gone = Workout.objects.filter(source=connection, external_id__in=_live(connection) - seen)
+        locked = list(gone.order_by("external_id").select_for_update(no_key=True).values_list("pk", flat=True))
+        return Workout.objects.filter(pk__in=locked).update(gone_at=Now())
+
+
+def _locked(connection: Connection, external_ids: Iterable[str]) -> list[Workout]:
+    """What is stored of a page, in the one order in which everybody locks."""
+    stored = Workout.objects.filter(source=connection, external_id__in=external_ids).order_by("external_id")
+    return list(stored.select_related("current").select_for_update(no_key=True, of=("self",)))
+
+
+def _live(connection: Connection) -> set[str]:
+    return set(Workout.objects.filter(source=connection, gone_at=None).values_list("external_id", flat=True))
+
+
+def _revision(workout: Workout, record: WorkoutRecord, hashes: Mapping[str, str]) -> WorkoutRevision:
+    sums = charts.totals(record)
+    duration_s = sums.duration_s if sums.exact else record.duration_s or sums.duration_s
+    return WorkoutRevision(
+        workout=workout,
+        number=workout.current.number + 1 if workout.current else 1,
+        name=record.name,
+        sport=record.sport,
+        duration_s=_whole(duration_s),
+        distance_m=_whole(sums.distance_m or record.distance_m),
+        content=record.content(),
+        content_hash=hashes[record.external_id],
+    )
+
+
+def _stamp(workouts: Iterable[Workout], wanted: Mapping[str, WorkoutRecord]) -> None:
+    touched = sorted(workouts, key=lambda workout: workout.external_id)
+    for workout in touched:
+        workout.external_version, workout.gone_at = wanted[workout.external_id].version, None
+    Workout.objects.bulk_update(touched, STAMPED)
+
+
+def _whole(value: float | None) -> int | None:
+    """None for nothing: a workout of open steps has no length rather than one of 0."""
+    return round(value) if value else None

@@ -1,0 +1,41 @@
+"""What beat does when, as the product is delivered; afterwards the rows in the admin decide."""
+
+from typing import NamedTuple
+
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+
+class Schedule(NamedTuple):
+    name: str
+    task: str
+    every_s: int
+    queue: str = "housekeeping"
+
+
+SCHEDULES = [
+    Schedule("Queue streams that are due", "integrations.tasks.tick_streams", 30),
+    Schedule("Ring for sync jobs that wait", "integrations.tasks.tick_jobs", 30),
+    Schedule("Hand on events", "integrations.tasks.tick_events", 30),
+    Schedule("Take work from silent workers", "integrations.tasks.tick_reaper", 60),
+    Schedule("Tidy logins", "integrations.tasks.tick_connect_sessions", 30),
+    Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),
+]
+
+
+def create_missing() -> list[str]:
+    """Make the rows that are not there yet and leave all others as operations set them. Returns the new names.
+
+    A message that waited longer than its interval is dropped: the next one does the same.
+    """
+    there = set(PeriodicTask.objects.values_list("task", flat=True))
+    missing = [schedule for schedule in SCHEDULES if schedule.task not in there]
+    for schedule in missing:
+        interval, _ = IntervalSchedule.objects.get_or_create(every=schedule.every_s, period=IntervalSchedule.SECONDS)
+        PeriodicTask.objects.create(
+            name=schedule.name,
+            task=schedule.task,
+            interval=interval,
+            queue=schedule.queue,
+            expire_seconds=schedule.every_s,
+        )
+    return [schedule.name for schedule in missing]

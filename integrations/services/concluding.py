@@ -1,0 +1,124 @@
+"""How a run of a stream ends: it waits for another attempt, it failed, or it is done and what vanished is marked."""
+
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest, Now
+from prometheus_client import Counter
+
+from integrations import errors, events, sinks
+from integrations.models import Connection, SyncJob, SyncStream
+from integrations.models.leases import LeaseLost
+from integrations.services.scheduling import spread
+from integrations.timing import seconds, step, timing
+
+log = structlog.get_logger(__name__)
+
+RUNS = Counter("sync_jobs_total", "Runs of streams that ended", ["provider", "resource", "outcome"])
+ITEMS = Counter("sync_items_total", "What runs did to items", ["resource", "change"])
+
+MOST_ATTEMPTS = 5
+LONGEST_BACKOFF_S = 86_400
+MOST_FREELY = 10  # rows a sweep may mark whatever their share
+LARGEST_SHARE = 0.2
+
+
+def stop(job: SyncJob, stream: SyncStream, error: errors.IntegrationError) -> None:
+    """The run met `error`: it waits when waiting may help, else it failed. A lost lease changes nothing."""
+    log.info("sync_stopped", error_code=error.code, retryable=error.retryable)
+    if error.halted:
+        base = seconds(timing().sync_halted_s)
+        _wait(job, error, base, attempts=Greatest(F("attempts") - 1, Value(0)))
+    elif error.retryable and job.attempts < MOST_ATTEMPTS:
+        _wait(job, error, step(timing().sync_retry_s, job.attempts))
+    else:
+        give_up(job, stream, code=error.code, words=_words(error))
+
+
+@transaction.atomic
+def give_up(job: SyncJob, stream: SyncStream, *, code: str, words: str) -> bool:
+    """The run failed; the stream comes back later each time. False: the lease was lost."""
+    if not job.settle(status=SyncJob.Status.FAILED, finished_at=Now(), error_code=code[:40], error_detail=words[:500]):
+        return False
+    SyncStream.objects.filter(pk=stream.pk).update(
+        failures=F("failures") + 1, next_run_at=Now() + backoff(stream.interval_s, stream.failures + 1)
+    )
+    Connection.objects.filter(pk=stream.connection_id).update(last_error_at=Now())
+    _announce(job, stream, error_code=code)
+    return True
+
+
+@transaction.atomic
+def succeed(job: SyncJob, stream: SyncStream, sink: sinks.Sink, *, there: set[str] | None) -> None:
+    """A full pass reached the end: mark what the provider no longer has, or hold that when it is suspiciously much.
+
+    `there` is all the provider has; None when that is not known for sure, and then nothing is marked. Raises LeaseLost.
+    """
+    if not job.extend():
+        raise LeaseLost
+    swept, held = (0, 0) if there is None else _sweep(stream, sink, there)
+    cursor = {"generation": stream.generation}
+    job.settle(
+        status=SyncJob.Status.SUCCEEDED,
+        finished_at=Now(),
+        deleted_n=swept,
+        cursor_to=cursor,
+        error_code="",
+        error_detail="",
+    )
+    done = {"last_new_item_at": Now()} if job.created_n else {}
+    SyncStream.objects.filter(pk=stream.pk).update(
+        **done,
+        cursor=cursor,
+        failures=0,
+        last_success_at=Now(),
+        last_full_at=Now(),
+        next_run_at=Now() + spread(stream.interval_s),
+        sweep_held_generation=stream.generation if held else None,
+        sweep_held_n=held or None,
+        sweep_approved_n=None,
+    )
+    _announce(job, stream, held=held)
+
+
+def backoff(interval_s: int, failures: int) -> timedelta:
+    """The interval twice as long after each failure in a row, at most a day."""
+    return spread(min(interval_s * 2 ** min(failures, 20), max(LONGEST_BACKOFF_S, interval_s)))
+
+
+def _sweep(stream: SyncStream, sink: sinks.Sink, there: set[str]) -> tuple[int, int]:
+    """(marked, held). One of the two is 0."""
+    gone, live = sink.missing(stream.connection, there)
+    much = gone > MOST_FREELY and gone > LARGEST_SHARE * live
+    if much and gone > (stream.sweep_approved_n or 0):
+        log.warning("sweep_held", gone=gone, live=live)
+        return 0, gone
+    return (sink.sweep(stream.connection, there) if gone else 0), 0
+
+
+def _wait(job: SyncJob, error: errors.IntegrationError, delay: timedelta, **fields: object) -> None:
+    asked = seconds(error.retry_after or 0)
+    job.settle(
+        status=SyncJob.Status.QUEUED,
+        next_attempt_at=Now() + max(delay, asked),
+        error_code=error.code[:40],
+        error_detail=_words(error)[:500],
+        **fields,
+    )
+
+
+def _words(error: errors.IntegrationError) -> str:
+    """What it means, and behind it what happened."""
+    return error.advice if error.message == error.advice else f"{error.advice} ({error.message})"
+
+
+def _announce(job: SyncJob, stream: SyncStream, **payload: object) -> None:
+    provider = stream.connection.provider.slug
+    RUNS.labels(provider, stream.resource, str(job.status)).inc()
+    for change in ("created", "updated", "unchanged", "deleted"):
+        ITEMS.labels(stream.resource, change).inc(getattr(job, f"{change}_n"))
+    counts = {"created": job.created_n, "updated": job.updated_n, "gone": job.deleted_n, "bad": job.bad_n}
+    facts = {"outcome": str(job.status), "resource": stream.resource, **counts, **payload}
+    events.publish("sync.finished", job, connection=stream.connection, **facts)

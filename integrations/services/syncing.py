@@ -1,0 +1,166 @@
+"""One run of a stream: claim the job, read page by page, hand each page to the domain, end the run.
+
+What a page brings, the cursor's version, the counters and the lease move in one transaction, so a worker that lost its
+job changes nothing. No transaction is open while the provider is called. A run that stopped half-way begins its pass
+anew: what is stored by then is known and is not read again.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from integrations import bell, errors, sinks, tracing
+from integrations.client import BadItem, WorkoutPage, client_for
+from integrations.models import SyncJob, SyncStream
+from integrations.models.leases import LeaseLost
+from integrations.services import concluding
+from integrations.timing import timing
+
+log = structlog.get_logger(__name__)
+
+MOST_SAMPLES = 10
+FEWEST_TO_JUDGE = 20
+WORST_SHARE = 0.1
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass over the listing has seen so far; it ends with its worker."""
+
+    job: SyncJob
+    stream: SyncStream
+    sink: sinks.Sink
+    before: sinks.Changes  # what earlier passes of the same run brought
+    changes: sinks.Changes = field(default_factory=sinks.Changes)
+    seen: set[str] = field(default_factory=set)
+    bad: list[BadItem] = field(default_factory=list)
+    ours: int = 0
+
+    def known(self, external_ids: Sequence[str]) -> Mapping[str, str]:
+        return self.sink.known(self.stream.connection, external_ids)
+
+    def note(self, page: WorkoutPage, changes: sinks.Changes) -> None:
+        self.changes += changes
+        self.seen.update(record.external_id for record in page.records)
+        self.seen.update(page.unchanged)
+        self.bad.extend(page.bad)
+        self.ours += page.ours
+
+    @property
+    def brought_something(self) -> bool:
+        return bool(self.changes.created or self.changes.updated)
+
+    @property
+    def is_mostly_bad(self) -> bool:
+        read = len(self.seen) + len(self.bad)
+        return read >= FEWEST_TO_JUDGE and len(self.bad) > WORST_SHARE * read
+
+    @property
+    def there(self) -> set[str] | None:
+        """All ids the provider has, readable or not; None when one of them came without its id."""
+        bad = {item.external_id for item in self.bad}
+        return None if "" in bad else self.seen | bad
+
+    def counters(self, total: int | None) -> dict[str, Any]:
+        """The job's counters; something new sets the attempts back: a long first run is slices, not failures."""
+        done = self.before + self.changes
+        new = {"attempts": 0} if self.brought_something else {}
+        expected = {} if total is None else {"expected": max(0, total - self.ours)}
+        return (
+            new
+            | expected
+            | {
+                "created_n": done.created,
+                "updated_n": done.updated,
+                "unchanged_n": max(0, len(self.seen) - done.created - done.updated),
+                "bad_n": len(self.bad),
+                "bad_samples": [_sample(item) for item in self.bad[:MOST_SAMPLES]],
+            }
+        )
+
+
+def run(job_id: int) -> None:
+    """Work on a due job until it ends, waits or has used up its time. Safe to run twice: one run claims it."""
+    job = SyncJob.objects.claim(job_id)
+    if job is None:
+        return
+    stream = SyncStream.objects.select_related("connection__provider", "connection__user").get(pk=job.stream_id)
+    place = {"connection": str(stream.connection.public_id), "provider": stream.connection.provider.slug}
+    with tracing.trace(job.trace_id, sync_job=str(job.pk), **place):
+        try:
+            _walk(job, stream)
+        except LeaseLost:
+            log.info("sync_lease_lost")
+        except errors.IntegrationError as exc:
+            concluding.stop(job, stream, exc)
+
+
+def _walk(job: SyncJob, stream: SyncStream) -> None:
+    """One pass over the listing, or as much of it as the time allows."""
+    deadline = time.monotonic() + timing().sync_budget_s
+    _begin(job, stream)
+    walk = Pass(job, stream, sinks.get(stream.resource), sinks.Changes(job.created_n, job.updated_n))
+    client = client_for(stream.connection)
+    calls_before = job.calls
+    for page in client.workouts(walk.known):
+        _store(walk, page, calls=calls_before + client.calls)
+        if walk.is_mostly_bad:
+            raise errors.DataError(
+                "Too much of what the provider sent could not be read. What could be is stored.", code="too_many_bad"
+            )
+        if time.monotonic() >= deadline:
+            _pause(walk)
+            return
+    concluding.succeed(job, stream, walk.sink, there=walk.there)
+
+
+def _begin(job: SyncJob, stream: SyncStream) -> None:
+    _stop_when_forbidden(stream)
+    with transaction.atomic():
+        if not job.write(started_at=Coalesce("started_at", Now()), heartbeat_at=Now(), cursor_from=stream.cursor):
+            raise LeaseLost
+        SyncStream.objects.filter(pk=stream.pk).update(generation=F("generation") + 1, last_attempt_at=Now())
+    stream.refresh_from_db(fields=["generation", "cursor_version", "failures", "sweep_approved_n"])
+
+
+def _store(walk: Pass, page: WorkoutPage, *, calls: int) -> None:
+    """One page, in whole or not at all."""
+    job, stream = walk.job, walk.stream
+    _stop_when_forbidden(stream)
+    with transaction.atomic():
+        _fence(job, stream)
+        walk.note(page, walk.sink.upsert(stream.connection, page.records))
+        job.write(**walk.counters(page.total), pages=F("pages") + 1, calls=calls, heartbeat_at=Now())
+    stream.cursor_version += 1
+
+
+def _fence(job: SyncJob, stream: SyncStream) -> None:
+    """Hold the job and move the cursor's version, or find that somebody else did."""
+    seen = SyncStream.objects.filter(pk=stream.pk, cursor_version=stream.cursor_version)
+    if not (job.extend() and seen.update(cursor_version=F("cursor_version") + 1)):
+        raise LeaseLost
+
+
+def _stop_when_forbidden(stream: SyncStream) -> None:
+    """The connection or the provider may have been paused since: no further call then, the job waits."""
+    if not SyncStream.objects.allowed().filter(pk=stream.pk).exists():
+        raise errors.IntegrationDisabled(provider=stream.connection.provider.slug)
+
+
+def _pause(walk: Pass) -> None:
+    """Time is up: go on at once in a new slice, unless this one found nothing new and so would the next."""
+    if not walk.brought_something:
+        raise errors.DataError("There is more at the provider than we can look through in one go.", code="too_large")
+    if walk.job.settle(status=SyncJob.Status.QUEUED, next_attempt_at=Now()):
+        bell.ring(bell.RUN_SYNC, walk.job.pk)
+
+
+def _sample(item: BadItem) -> dict[str, str]:
+    words = "".join(letter for letter in item.reason if letter.isprintable())
+    return {"id": "".join(letter for letter in item.external_id if letter.isprintable())[:64], "reason": words[:200]}

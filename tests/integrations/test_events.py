@@ -1,0 +1,229 @@
+"""The outbox: written with what happened, handed on at least once, in batches, by any number of workers."""
+
+import threading
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from celery import current_app
+from django.db import connection as database
+from django.db import transaction
+from django.db.models.functions import Now
+
+from accounts.models import User
+from integrations import bell, errors, events, tasks
+from integrations.models import DomainEvent
+from integrations.services import reaping
+from integrations.tracing import current_trace_id, trace
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Status = DomainEvent.Status
+
+
+@pytest.fixture
+def kind() -> str:
+    """A type of event that only this test hears of."""
+    return f"test.{uuid4().hex}"
+
+
+def publish_and_undo(kind: str, subject: User) -> None:
+    with transaction.atomic():
+        events.publish(kind, subject)
+        transaction.set_rollback(True)
+
+
+def make_due(event: DomainEvent) -> None:
+    DomainEvent.objects.filter(pk=event.pk).update(next_attempt_at=Now())
+
+
+def test_an_event_exists_only_when_what_happened_does(kind: str, coach: User) -> None:
+    publish_and_undo(kind, coach)
+    assert not DomainEvent.objects.filter(type=kind).exists()
+
+
+def test_every_handler_hears_an_event_once_with_its_payload_and_its_trace(kind: str, coach: User) -> None:
+    heard: list[tuple[str, object, str]] = []
+    events.subscribe(kind, lambda event: heard.append(("first", event.payload, current_trace_id())))
+    events.subscribe(kind, lambda event: heard.append(("second", event.subject_id, current_trace_id())))
+    with trace() as trace_id:
+        event = events.publish(kind, coach, score=1)
+    assert events.dispatch_due() == 1
+    assert events.dispatch_due() == 0
+    assert heard == [("first", {"score": 1}, trace_id), ("second", str(coach.pk), trace_id)]
+    event.refresh_from_db()
+    assert (event.status, event.lease_token, event.attempts) == (Status.DONE, None, 1)
+    assert event.done_at is not None
+
+
+def test_an_event_nobody_waits_for_is_done(kind: str, coach: User) -> None:
+    event = events.publish(kind, coach)
+    events.dispatch_due()
+    event.refresh_from_db()
+    assert event.status == Status.DONE
+
+
+def test_a_failing_handler_undoes_its_event_alone_and_gets_it_again_later(kind: str, coach: User) -> None:
+    def fail(event: DomainEvent) -> None:
+        User.objects.filter(pk=coach.pk).update(display_name="half done")
+        if event.payload["fails"]:
+            raise errors.DataError("no", code="no_good")
+
+    events.subscribe(kind, fail)
+    bad = events.publish(kind, coach, fails=True)
+    good = events.publish(kind, coach, fails=False)
+    User.objects.filter(pk=coach.pk).update(display_name="Carla")
+    DomainEvent.objects.filter(pk=good.pk).update(next_attempt_at=Now() + timedelta(hours=1))
+    events.dispatch_due()
+    coach.refresh_from_db()
+    assert coach.display_name == "Carla"
+    bad.refresh_from_db()
+    assert (bad.status, bad.error_code, bad.lease_token) == (Status.PENDING, "no_good", None)
+    make_due(good)
+    events.dispatch_due()
+    good.refresh_from_db()
+    assert good.status == Status.DONE
+
+
+def test_a_handler_that_breaks_the_database_does_not_take_others_along(kind: str, coach: User) -> None:
+    def break_it(event: DomainEvent) -> None:
+        if event.payload["breaks"]:
+            with database.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
+
+    events.subscribe(kind, break_it)
+    for breaks in (True, False, True):
+        events.publish(kind, coach, breaks=breaks)
+    assert events.dispatch_due() == 3
+    states = DomainEvent.objects.filter(type=kind).order_by("pk").values_list("status", flat=True)
+    assert list(states) == [Status.PENDING, Status.DONE, Status.PENDING]
+
+
+def test_delays_double_up_to_an_hour_with_a_spread() -> None:
+    for attempt, middle in [(1, 1), (2, 2), (3, 4), (10, 512), (13, 3600), (19, 3600)]:
+        delays = {events.retry_delay(attempt).total_seconds() for _ in range(50)}
+        assert all(0.8 * middle <= delay <= 1.2 * middle for delay in delays)
+        assert len(delays) > 10
+
+
+def test_the_twentieth_failure_is_the_last(kind: str, coach: User) -> None:
+    def fail(event: DomainEvent) -> None:
+        raise KeyError("canary-detail")
+
+    events.subscribe(kind, fail)
+    event = events.publish(kind, coach)
+    for attempt in range(1, events.MOST_ATTEMPTS + 1):
+        event.refresh_from_db()
+        assert event.status == Status.PENDING
+        make_due(event)
+        assert events.dispatch_due() == 1, attempt
+    event.refresh_from_db()
+    assert (event.status, event.error_code, event.attempts) == (Status.DEAD, "KeyError", events.MOST_ATTEMPTS)
+    assert "canary" not in event.error_detail
+    make_due(event)
+    assert events.dispatch_due() == 0
+
+
+def test_many_workers_hand_each_event_on_once(kind: str, coach: User) -> None:
+    counted: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def count(event: DomainEvent) -> None:
+        with lock:
+            counted[str(event.event_id)] += 1
+
+    events.subscribe(kind, count)
+    published = [events.publish(kind, coach) for _ in range(120)]
+    start = threading.Barrier(6)
+
+    def work() -> None:
+        start.wait()
+        while events.dispatch_due(size=7):
+            pass
+        database.close()
+
+    workers = [threading.Thread(target=work) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert counted == {str(event.event_id): 1 for event in published}
+    assert not DomainEvent.objects.exclude(status=Status.DONE).exists()
+
+
+def test_an_event_whose_worker_died_comes_back_and_the_late_worker_changes_nothing(kind: str, coach: User) -> None:
+    heard: list[int] = []
+
+    def lose_the_lease(event: DomainEvent) -> None:
+        heard.append(event.attempts)
+        User.objects.filter(pk=coach.pk).update(display_name=f"attempt {event.attempts}")
+        if event.attempts == 1:
+            DomainEvent.objects.filter(pk=event.pk).update(lease_token=uuid4())
+
+    events.subscribe(kind, lose_the_lease)
+    event = events.publish(kind, coach)
+    events.dispatch_due()
+    coach.refresh_from_db()
+    assert coach.display_name == "Carla Coach"  # undone with the lost lease
+    assert reaping.reap() == 0  # the lease of the other worker still runs
+    DomainEvent.objects.filter(pk=event.pk).update(lease_until=Now() - timedelta(seconds=1))
+    assert reaping.reap() == 1
+    event.refresh_from_db()
+    assert (event.status, event.error_code) == (Status.PENDING, "worker_lost")
+    make_due(event)
+    events.dispatch_due()
+    event.refresh_from_db()
+    assert event.status == Status.DONE
+    assert heard == [1, 2]
+
+
+def test_a_worker_killed_twenty_times_over_one_event_buries_it(kind: str, coach: User) -> None:
+    event = events.publish(kind, coach)
+    lapsed = {"status": Status.WORKING, "lease_token": uuid4(), "lease_until": Now() - timedelta(seconds=1)}
+    DomainEvent.objects.filter(pk=event.pk).update(attempts=events.MOST_ATTEMPTS, **lapsed)
+    reaping.reap()
+    event.refresh_from_db()
+    assert (event.status, event.error_code) == (Status.DEAD, "worker_lost")
+
+
+def test_a_transaction_rings_the_bell_once_and_an_undone_one_not_at_all(kind: str, coach: User) -> None:
+    with transaction.atomic():
+        for _ in range(5):
+            events.publish(kind, coach)
+        assert len(database.run_on_commit) == 1
+    with transaction.atomic():
+        publish_and_undo(kind, coach)
+        assert not database.run_on_commit
+        events.publish(kind, coach)
+        assert len(database.run_on_commit) == 1
+
+
+def test_the_bell_reaches_the_queue_after_the_commit(kind: str, coach: User) -> None:
+    with current_app.connection_for_write() as broker, broker.channel() as channel:
+        channel.queue_purge("housekeeping")
+        with transaction.atomic():
+            events.publish(kind, coach)
+            assert channel.basic_get("housekeeping") is None
+        message = channel.basic_get("housekeeping", no_ack=True)
+        assert message.headers["task"] == "integrations.tasks.dispatch_events"
+        assert channel.basic_get("housekeeping") is None
+
+
+@pytest.mark.parametrize(
+    ("named", "task"), [(bell.RUN_SYNC, tasks.run_sync), (bell.DISPATCH_EVENTS, tasks.dispatch_events)]
+)
+def test_a_task_known_by_name_is_what_its_module_defines(named: bell.Named, task: object) -> None:
+    assert (named.name, named.queue) == (task.name, task.queue)  # type: ignore[attr-defined]
+
+
+def test_a_full_batch_rings_for_the_next(kind: str, coach: User) -> None:
+    for _ in range(events.BATCH + 1):
+        events.publish(kind, coach)
+    with current_app.connection_for_write() as broker, broker.channel() as channel:
+        channel.queue_purge("housekeeping")
+        tasks.dispatch_events()
+        assert channel.basic_get("housekeeping", no_ack=True) is not None
+        tasks.dispatch_events()
+        assert channel.basic_get("housekeeping") is None
+    assert DomainEvent.objects.filter(status=Status.DONE).count() == events.BATCH + 1
