@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate
+from typing import Concatenate, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -17,10 +17,10 @@ def coach_required[**P](
     """Send who does not coach to the page where that can be chosen."""
 
     @wraps(view)
-    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if signed_in(request).is_coach:
             return view(request, *args, **kwargs)
         messages.info(request, "This is for coaches. If you coach, say so below.")
         return redirect("accounts:settings")
 
-    return checked
+    return cast("Callable[Concatenate[HttpRequest, P], HttpResponse]", checked)

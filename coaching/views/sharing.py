@@ -21,6 +21,7 @@ PAGE = 25
 def share(request: HttpRequest, workout_id: UUID) -> HttpResponse:
     coach = signed_in(request)
     workout = get_object_or_404(Workout.objects.library(coach), public_id=workout_id)
+    assert workout.current  # the library holds no other
     links = CoachingLink.objects.active_for_coach(coach).order_by("athlete__display_name", "pk")
     form = ShareForm(request.POST or None, links=links)
     if request.method == "POST" and form.is_valid():

@@ -66,7 +66,7 @@ def test_a_second_factor_is_finished_by_another_instance(sandbox: RunningSandbox
     assert sandbox["garmin"].accounts()[0]["code"] == "", "a code works once"
 
 
-def token(sandbox: RunningSandbox, refresh: str) -> requests.Response:
+def token(sandbox: RunningSandbox, refresh: str | None) -> requests.Response:
     form = {"grant_type": "refresh_token", "client_id": "x", "refresh_token": refresh}
     url = sandbox.base_urls("garmin")["token"] + "/di-oauth2-service/oauth/token"
     return requests.post(url, data=form, headers={"Authorization": "Basic eDo="}, timeout=5)

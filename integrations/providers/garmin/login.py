@@ -32,7 +32,7 @@ SLUG = "garmin"
 TOKEN_PATH = "/di-oauth2-service/oauth/token"
 OTHER_STRATEGIES = frozenset({"widget+cffi", "portal+cffi", "portal+requests"})
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-PAUSES = (sso.MOBILE_DELAY_MIN_S, sso.MOBILE_DELAY_MAX_S)
+PAUSES = {name: vars(sso)[name] for name in ("MOBILE_DELAY_MIN_S", "MOBILE_DELAY_MAX_S")}
 
 logging.getLogger("garminconnect").setLevel(logging.CRITICAL)  # its lines quote answers
 
@@ -87,7 +87,7 @@ def _word(response: Any) -> str:
     return str(error.get("status-code", "")) if isinstance(error, dict) else ""
 
 
-class _Client(Client):  # type: ignore[misc]  # the library has no types
+class _Client(Client):
     """The library's client, pointed at our base URLs, with its login sessions watched."""
 
     def __init__(self, base_urls: Mapping[str, str]) -> None:
@@ -184,11 +184,11 @@ def _paused_as(sso_url: str) -> Iterator[None]:
     """
     with _one_login:
         local = urlsplit(sso_url).hostname in LOOPBACK
-        sso.MOBILE_DELAY_MIN_S, sso.MOBILE_DELAY_MAX_S = (0, 0) if local else PAUSES
+        vars(sso).update(dict.fromkeys(PAUSES, 0.0) if local else PAUSES)
         try:
             yield
         finally:
-            sso.MOBILE_DELAY_MIN_S, sso.MOBILE_DELAY_MAX_S = PAUSES
+            vars(sso).update(PAUSES)
 
 
 def _grant_of(client: Any) -> Grant:
