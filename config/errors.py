@@ -9,9 +9,17 @@ from integrations import tracing
 WORDS = {
     400: ("bad_request", "That did not make sense", "Something in the request was wrong. Go back and try again."),
     403: ("forbidden", "Not allowed", "You may not do this. If the page was open for long, load it again and retry."),
-    404: ("not_found", "There is nothing here", "The address is wrong, or what was here is not yours or no longer exists."),
+    404: (
+        "not_found",
+        "There is nothing here",
+        "The address is wrong, or what was here is not yours or no longer exists.",
+    ),
     429: ("rate_limit", "A little slower, please", "That was too much at once. Wait a minute and try again."),
-    500: ("server_error", "That went wrong on our side", "It was noted. Nothing you entered before was lost. Try again in a moment."),
+    500: (
+        "server_error",
+        "That went wrong on our side",
+        "It was noted. Nothing you entered before was lost. Try again in a moment.",
+    ),
 }
 
 

@@ -50,7 +50,10 @@ INSTALLED_APPS = [
     "accounts",
     "integrations",
     "coaching",
+    "config",
 ]
+if DEMO:
+    INSTALLED_APPS.append("config.demo")
 
 MIDDLEWARE = [
     "config.middleware.TraceMiddleware",
@@ -117,7 +120,7 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", _broker_url)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", env.text("REDIS_URL", _broker_url))
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_IGNORE_RESULT = True

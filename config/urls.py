@@ -3,6 +3,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health
+
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's limits and MFA
 admin.site.site_header = admin.site.site_title = settings.SITE_NAME
 admin.site.index_title = "Operations"
@@ -12,8 +14,12 @@ urlpatterns = [
     path("account/", include("accounts.urls")),
     path("account/", include("allauth.urls")),
     path("connections/", include("integrations.urls")),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
     path("", include("coaching.urls")),
 ]
+if settings.DEMO:
+    urlpatterns.insert(0, path("demo/", include("config.demo.urls")))
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.permission_denied"

@@ -77,6 +77,7 @@ def start(folder: Path, *, durable: bool = True) -> Servers:
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     sockets = socket_folder(folder)
+    _make_private(sockets)
     postgres = start_postgres(folder / "postgres", sockets, durable=durable)
     try:
         redis_server = start_redis(folder / "redis", sockets)
@@ -84,6 +85,13 @@ def start(folder: Path, *, durable: bool = True) -> Servers:
         postgres.stop()
         raise
     return Servers(postgres, redis_server, *urls(folder))
+
+
+def stop_leftovers(folder: Path) -> None:
+    """Stop whatever of the two still runs below `folder`, Redis first: after a killed supervisor, too."""
+    for server in (_running_redis(socket_folder(folder)), _running_postgres(folder / "postgres")):
+        if server:
+            server.stop()
 
 
 def urls(folder: Path) -> tuple[str, str, str]:
@@ -98,22 +106,25 @@ def urls(folder: Path) -> tuple[str, str, str]:
 
 
 def socket_folder(folder: Path) -> Path:
-    """Where the sockets live: the folder itself, or a private short one when its path is too long for a socket."""
+    """Where the sockets live: the folder itself, or a short one of our own when its path is too long for a socket."""
     if len(str(folder.resolve())) <= LONGEST_FOLDER_PATH:
-        sockets = folder.resolve() / "sockets"
-    else:
-        name = sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-        sockets = Path(tempfile.gettempdir()) / f"coaching-{os.getuid()}-{name}"
+        return folder.resolve() / "sockets"
+    name = sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"coaching-{os.getuid()}-{name}"
+
+
+def _make_private(sockets: Path) -> None:
     sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if sockets.stat().st_uid != os.getuid():
+    owner = sockets.stat().st_uid
+    if owner == os.getuid():
+        sockets.chmod(0o700)
+    elif os.getuid() != 0 or owner != NOBODY_ID:  # root's PostgreSQL may run as nobody
         raise ServerError(f"{sockets} belongs to somebody else. Remove it and start again.")
-    sockets.chmod(0o700)
-    return sockets
 
 
 def start_postgres(data: Path, sockets: Path, *, durable: bool) -> Server:
-    if (pid := _postmaster_pid(data)) is not None:
-        return Server("PostgreSQL", pid, signal.SIGINT)
+    if left := _running_postgres(data):
+        return left
     programs = _postgres_programs()
     drop_root = _dropper([data, sockets])
     if not (data / "PG_VERSION").exists():
@@ -134,13 +145,12 @@ def start_postgres(data: Path, sockets: Path, *, durable: bool) -> Server:
 
 
 def start_redis(data: Path, sockets: Path) -> Server:
-    socket, pid_file = sockets / "redis.sock", data / "redis.pid"
+    if left := _running_redis(sockets):
+        return left
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if _redis_answers(socket):
-        with redis.Redis(unix_socket_path=str(socket)) as client:
-            return Server("Redis", int(client.info("server")["process_id"]), signal.SIGTERM)
+    socket = sockets / "redis.sock"
     options = {
-        "port": "0", "unixsocket": str(socket), "unixsocketperm": "700", "dir": str(data), "pidfile": str(pid_file),
+        "port": "0", "unixsocket": str(socket), "unixsocketperm": "700", "dir": str(data),
         "save": "", "appendonly": "no", "daemonize": "no", "maxmemory-policy": "volatile-lru",
     }  # fmt: skip
     command = [str(_redis_program())]
@@ -150,6 +160,19 @@ def start_redis(data: Path, sockets: Path) -> Server:
     server = Server("Redis", process.pid, signal.SIGTERM, process)
     _wait_until(lambda: _redis_answers(socket), START_TIMEOUT_S, _why(server, data.parent / "redis.log"), server)
     return server
+
+
+def _running_postgres(data: Path) -> Server | None:
+    pid = _postmaster_pid(data)
+    return Server("PostgreSQL", pid, signal.SIGINT) if pid is not None else None
+
+
+def _running_redis(sockets: Path) -> Server | None:
+    socket = sockets / "redis.sock"
+    if not _redis_answers(socket):
+        return None
+    with redis.Redis(unix_socket_path=str(socket)) as client:
+        return Server("Redis", int(client.info("server")["process_id"]), signal.SIGTERM)
 
 
 def _package_folder(package: str) -> Path | None:
@@ -180,7 +203,7 @@ def _redis_program() -> Path:
 def _initdb(programs: Path, data: Path, drop_root: Callable[[], None] | None) -> None:
     command = [str(programs / "initdb"), "-D", str(data), "-U", "app", "--auth=trust", "-E", "UTF8"]
     command += ["--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync"]
-    done = subprocess.run(command, preexec_fn=drop_root, capture_output=True, check=False)  # noqa: PLW1509 - no threads yet
+    done = subprocess.run(command, preexec_fn=drop_root, capture_output=True, check=False)
     if done.returncode:
         raise ServerError(f"PostgreSQL could not make its data folder {data}: {done.stderr.decode(errors='replace')}")
 
@@ -195,11 +218,12 @@ def _dropper(folders: list[Path]) -> Callable[[], None] | None:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, NOBODY_ID, NOBODY_ID)
+        folder.parent.chmod(0o711)  # nobody must get through; what is secret in there is closed by itself
     return _become_nobody
 
 
 def _may_unshare() -> bool:
-    probe = subprocess.run(["true"], preexec_fn=_try_namespace, check=False)  # noqa: PLW1509, S607 - no threads yet
+    probe = subprocess.run(["true"], preexec_fn=_try_namespace, check=False)  # noqa: S607
     return probe.returncode == 0
 
 
@@ -224,13 +248,13 @@ def _become_nobody() -> None:
 
 def _spawn(command: list[str], log: Path, drop_root: Callable[[], None] | None) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: PLW1509 - started before any thread
+        return subprocess.Popen(
             command,
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=drop_root,
+            preexec_fn=drop_root,  # noqa: PLW1509 - started before any thread
         )
 
 
@@ -248,13 +272,14 @@ def _postmaster_pid(data: Path) -> int | None:
 
 
 def _alive(pid: int) -> bool:
+    """One that has ended counts as gone, although nobody may have asked for its exit code yet."""
     try:
         os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:  # not ours to signal, or a system without /proc
         return True
-    return True
 
 
 def _postgres_answers(sockets: Path) -> bool:

@@ -1,0 +1,12 @@
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class CompositionConfig(AppConfig):
+    """Commands and checks of the whole; it has no models."""
+
+    name = "config"
+
+    def ready(self) -> None:
+        import_module("config.checks")

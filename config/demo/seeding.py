@@ -1,0 +1,46 @@
+"""The people and switches that a fresh demo starts with. What visitors changed since is left alone."""
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from accounts.models import User
+from coaching.models import CoachingLink, Scope
+from config.demo.people import ATHLETES, COACH, OPERATOR, PASSWORD, Person
+from integrations import registry
+from integrations.models import Provider, ProviderMode
+
+GENEROUS = {"capacity": 100, "per_s": 100}  # a demo's visitors do not wait for a bucket
+
+
+@transaction.atomic
+def seed(sandbox_url: str) -> None:
+    """Safe to run at every start."""
+    for slug in registry.specs():
+        point_at_sandbox(slug, sandbox_url)
+    coach, _ = _settle(COACH)
+    User.objects.start_coaching(coach)
+    _settle(OPERATOR, is_staff=True, is_superuser=True)
+    for person in ATHLETES:
+        athlete, is_new = _settle(person)
+        if is_new:
+            CoachingLink.objects.create(coach=coach, athlete=athlete, scopes=[Scope.PLAN, Scope.ACTIVITIES])
+
+
+def point_at_sandbox(slug: str, sandbox_url: str) -> None:
+    """Switch a provider on, with the sandbox in the place of its hosts."""
+    spec = registry.spec_for(slug)
+    Provider.objects.filter(slug=slug).update(
+        mode=ProviderMode.ENABLED,
+        base_urls={role: f"{sandbox_url}/{slug}/{role}" for role in spec.base_urls},
+        limits=dict.fromkeys(spec.limits, GENEROUS),
+    )
+
+
+def _settle(person: Person, **fields: bool) -> tuple[User, bool]:
+    if found := User.objects.filter(email=person.email).first():
+        return found, False
+    user = User.objects.create_user(
+        person.email, PASSWORD, display_name=person.name, time_zone=person.time_zone, units=person.units, **fields
+    )
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user, True
