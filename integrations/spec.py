@@ -135,9 +135,12 @@ class Challenge:
 class Result(Protocol):
     """What a gateway answers."""
 
-    data: Any
-    status: int
-    headers: Mapping[str, str]
+    @property
+    def data(self) -> Any: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
 
 class Gateway(Protocol):

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 
@@ -49,7 +50,7 @@ class Timing:
     login_cooldowns_s: tuple[float, ...] = (7200, 14400, 28800, 86400)
 
     def scaled(self, by: float) -> "Timing":
-        changes = {}
+        changes: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             changes[each.name] = tuple(v * by for v in value) if isinstance(value, tuple) else value * by

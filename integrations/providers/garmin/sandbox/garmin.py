@@ -71,7 +71,7 @@ class GarminSandbox(LoginRoutes):
         row = self.state.tokens.get(token)
         if row is None or row["exp"] <= library.now():
             return None
-        return self.state.people.get(row["email"])  # type: ignore[no-any-return]  # JSON
+        return self.state.people.get(row["email"])
 
     def _run(self, entry: Any, request: Request, arguments: dict[str, str]) -> Answer:
         if request.path.startswith("/api/") and self._person(request) is None:

@@ -116,17 +116,17 @@ def swim(meters: int, stroke: str = "free", gear: str = "", **more: Any) -> Raw:
         "displayOrder": GEAR.get(gear, 0),
     }
     kind = {"strokeTypeId": STROKES[stroke], "strokeTypeKey": stroke, "displayOrder": STROKES[stroke]}
-    words = {"preferredEndConditionUnit": METER, "strokeType": kind, "equipmentType": equipment, **more}
+    words: Raw = {"preferredEndConditionUnit": METER, "strokeType": kind, "equipmentType": equipment, **more}
     return step("interval", "distance", float(meters), **words)
 
 
 def lift(category: str, exercise: str, reps: int, kilograms: float | None = None) -> Raw:
-    weight = {"weightValue": kilograms * 1000, "weightUnit": KILOGRAM} if kilograms else {}
+    weight: Raw = {"weightValue": kilograms * 1000, "weightUnit": KILOGRAM} if kilograms else {}
     return step("interval", "reps", float(reps), category=category, exerciseName=exercise, **weight)
 
 
 WARM, COOL = step("warmup", "time", 600.0, target("heart.rate.zone", zone=2)), step("cooldown", "lap.button")
-POOL = {"poolLength": 25.0, "poolLengthUnit": METER}
+POOL: Raw = {"poolLength": 25.0, "poolLengthUnit": METER}
 
 
 def _running() -> Iterator[Raw]:
@@ -160,7 +160,7 @@ def _running() -> Iterator[Raw]:
 
 
 def _cycling() -> Iterator[Raw]:
-    cadence = {"secondaryTargetType": {"workoutTargetTypeId": 3, "workoutTargetTypeKey": "cadence", "displayOrder": 3},
+    cadence: Raw = {"secondaryTargetType": {"workoutTargetTypeId": 3, "workoutTargetTypeKey": "cadence", "displayOrder": 3},
                "secondaryTargetValueOne": 85.0, "secondaryTargetValueTwo": 95.0}  # fmt: skip
     for count, minutes, low, high in [
         (3, 8, 240, 260),
