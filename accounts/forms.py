@@ -6,7 +6,7 @@ from django import forms
 from accounts.models import User
 
 
-class SettingsForm(forms.ModelForm[User]):
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # Django itself does not know the brackets
     """How the product speaks to this person."""
 
     time_zone = forms.ChoiceField(

@@ -31,7 +31,7 @@ def check_connection(connection_id: int) -> None:
 @shared_task(ignore_result=True, queue="housekeeping")
 def tick_connect_sessions() -> None:
     """End what nobody acts on; ring again for what no worker has heard of."""
-    logging_in.tidy()
+    ticks.record("tick_connect_sessions", logging_in.tidy)
     for session in ConnectSession.objects.unheard():
         bell.ring(submit_code if session.status == ConnectSession.Status.CHECKING else log_in, session.pk)
     for connection in Connection.objects.unheard():

@@ -1,10 +1,11 @@
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Self
+from typing import Any, ClassVar, Self
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from accounts.models import User
 from integrations.models.provider import Provider
 from integrations.registry import spec_for
 from integrations.spec import Capability
+from integrations.timing import seconds, timing
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
@@ -20,6 +22,18 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def active(self) -> Self:
         return self.filter(status=Connection.Status.ACTIVE)
+
+    def unheard(self) -> Self:
+        """Waiting for their check for so long that the bell was lost."""
+        since = Now() - seconds(timing().login_unheard_s)
+        return self.filter(
+            status=Connection.Status.PAUSED, status_reason=Connection.CHECKING, status_changed_at__lt=since
+        )
+
+    def abandoned(self) -> Self:
+        """Begun and never finished."""
+        since = Now() - seconds(timing().pending_connection_s)
+        return self.filter(status=Connection.Status.PENDING, status_changed_at__lt=since)
 
     def for_user(self, user: User) -> Self:
         """The person's own; nobody else ever sees a connection but operations."""
@@ -35,6 +49,9 @@ class Connection(models.Model):
         NEEDS_REAUTH = "needs_reauth", "Needs a new login"
         PAUSED = "paused", "Paused"
         DISCONNECTED = "disconnected", "Disconnected"
+
+    LIVE: ClassVar[tuple[str, ...]] = (Status.PENDING, Status.ACTIVE, Status.NEEDS_REAUTH, Status.PAUSED)
+    CHECKING: ClassVar[str] = "checking"  # the reason of a paused one whose login is being tried before it goes on
 
     public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="connections")
@@ -87,10 +104,10 @@ class Connection(models.Model):
     def can(self, capability: Capability) -> bool:
         return spec_for(self.provider.slug).can(capability)
 
-    def move(self, status: str, *, only_from: list[str], reason: str = "") -> bool:
-        """One guarded UPDATE. False: somebody else moved it first and nothing changed."""
+    def move(self, status: str, *, only_from: Sequence[str], reason: str = "", **fields: Any) -> bool:
+        """One guarded UPDATE, of `fields` too. False: somebody else moved it first and nothing changed."""
         moved = Connection.objects.filter(pk=self.pk, status__in=only_from).update(
-            status=status, status_reason=reason, status_changed_at=Now(), updated_at=Now()
+            status=status, status_reason=reason, status_changed_at=Now(), updated_at=Now(), **fields
         )
         if moved:
             self.refresh_from_db()
@@ -146,6 +163,37 @@ class ConnectSessionQuerySet(models.QuerySet["ConnectSession"]):
     def open(self) -> Self:
         return self.filter(consumed_at=None, expires_at__gt=Now())
 
+    def unheard(self) -> Self:
+        """Waiting for a worker for so long that the bell was lost."""
+        waiting = Q(status=ConnectSession.Status.QUEUED) | Q(status=ConnectSession.Status.CHECKING)
+        return self.open().filter(waiting, lease_until=None, queued_at__lt=Now() - seconds(timing().login_unheard_s))
+
+    def lapsed(self) -> Self:
+        """Nobody acted in time: the worker is gone, or the person is."""
+        held = Q(lease_until__lt=Now())
+        waiting = Q(lease_until=None, expires_at__lte=Now())
+        return self.filter(held | waiting, consumed_at=None)
+
+    def end_lapsed(self) -> int:
+        """A login is never begun again by itself: what lapsed has failed, and says how far it came."""
+        reason = Case(
+            When(lease_until__isnull=False, then=Value("interrupted")),
+            When(status=ConnectSession.Status.NEEDS_CODE, then=Value("expired")),
+            default=Value("not_started"),
+        )
+        return self.lapsed().update(
+            status=ConnectSession.Status.FAILED, error_code=reason, sealed="", lease_until=None, consumed_at=Now()
+        )
+
+    def take(self, pk: int, *, waiting: str, working: str) -> "ConnectSession | None":
+        """Claim what waits, once and for all. From then on the sealed input is in the worker's memory only."""
+        session = self.open().filter(pk=pk, status=waiting, lease_until=None).select_related("user", "provider").first()
+        if session is None:
+            return None
+        same = self.filter(pk=pk, status=waiting, lease_until=None, sealed=session.sealed)
+        taken = same.update(status=working, sealed="", lease_until=Now() + seconds(timing().login_lease_s))
+        return session if taken else None
+
 
 class ConnectSession(models.Model):
     """One attempt to connect an account: carries the sealed input or MFA state between the page and the worker.
@@ -165,6 +213,12 @@ class ConnectSession(models.Model):
         FAILED = "failed", "Did not work"
         DONE = "done", "Connected"
 
+    ENDED: ClassVar[tuple[str, ...]] = (Status.FAILED, Status.DONE)
+    OPEN: ClassVar[tuple[str, ...]] = (Status.QUEUED, Status.WORKING, Status.NEEDS_CODE, Status.CHECKING)
+    AT_WORK: ClassVar[tuple[str, ...]] = (Status.WORKING, Status.CHECKING)
+
+    MOST_CODES: ClassVar[int] = 5
+
     public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="connect_sessions")
     provider = models.ForeignKey(Provider, models.CASCADE, related_name="+")
@@ -180,7 +234,8 @@ class ConnectSession(models.Model):
     error_code = models.CharField(max_length=40, blank=True)
     lease_until = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField()
-    consumed_at = models.DateTimeField(null=True, blank=True)
+    consumed_at = models.DateTimeField(null=True, blank=True)  # when it ended
+    queued_at = models.DateTimeField(db_default=Now())  # since when it waits for a worker
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ConnectSessionQuerySet.as_manager()
@@ -189,11 +244,58 @@ class ConnectSession(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="connectsession_lives"),
             models.CheckConstraint(condition=Q(sealed="") | Q(sealed__startswith="cv1:"), name="connectsession_sealed"),
+            models.UniqueConstraint(
+                fields=["user", "provider"], condition=Q(consumed_at=None), name="connectsession_one_open"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["failed", "done"], consumed_at__isnull=False, sealed="")
+                | Q(status__in=["queued", "working", "needs_code", "checking"], consumed_at=None),
+                name="connectsession_ended",
+            ),
         ]
         indexes = [models.Index(fields=["expires_at"], name="connectsession_expiry")]
 
     def __str__(self) -> str:
         return f"connect session {self.public_id}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in self.ENDED
+
+    @property
+    def is_expired(self) -> bool:
+        """Nobody acted in time, whether or not a tick has noticed."""
+        return not self.is_over and self.lease_until is None and self.expires_at <= timezone.now()
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it goes on without the person."""
+        return self.status in (self.Status.QUEUED, *self.AT_WORK) and not self.is_expired
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What binds the sealed input to this row and its owner."""
+        label = ConnectSession._meta.label_lower
+        return {
+            "model_label": label,
+            "row_uuid": str(self.public_id),
+            "field": "sealed",
+            "owner": f"user:{self.user_id}",
+        }
+
+    def hold(self, **fields: Any) -> bool:
+        """A worker's heartbeat. False: the session ended meanwhile, stop without side effects."""
+        held = ConnectSession.objects.filter(pk=self.pk, status__in=self.AT_WORK).exclude(lease_until=None)
+        return bool(held.update(lease_until=Now() + seconds(timing().login_lease_s), **fields))
+
+    def move(self, status: str, *, only_from: Sequence[str], **fields: Any) -> bool:
+        """One guarded UPDATE; what ends keeps no secret and never moves again. False: somebody else was first."""
+        ending = {"sealed": "", "consumed_at": Now()} if status in self.ENDED else {}
+        changes = {"status": status, "lease_until": None, **ending, **fields}
+        moved = ConnectSession.objects.filter(pk=self.pk, status__in=only_from).update(**changes)
+        if moved:
+            self.refresh_from_db()
+        return bool(moved)
 
 
 class LoginCooldown(models.Model):

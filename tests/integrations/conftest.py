@@ -1,4 +1,4 @@
-"""A provider whose tokens are good once, put beside the real folders."""
+"""A provider whose tokens are good once, put beside the real folders; and Garmin's sandbox, for the real one."""
 
 import sys
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from integrations import providers, registry
+from integrations.models import Provider
+from integrations.sandbox import RunningSandbox, running
 from integrations.spec import Part
 
 DOUBLES = str(Path(__file__).parent / "doubles")
@@ -28,3 +30,14 @@ def rotator(transactional_db: None) -> Iterator[Any]:
         _forget_parts()
         yield registry.part("rotator", Part.LOGIN).site
     _forget_parts()
+
+
+@pytest.fixture
+def garmin(garmin_provider: Provider) -> Iterator[RunningSandbox]:
+    """Garmin's sandbox, with the row pointing there and no bucket in the way."""
+    with running() as sandbox:
+        wide = {"capacity": 1000, "per_s": 1000}
+        garmin_provider.base_urls = sandbox.base_urls("garmin")
+        garmin_provider.limits = {"account": wide, "login": wide, "login_hour": wide}
+        garmin_provider.save()
+        yield sandbox

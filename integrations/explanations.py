@@ -1,0 +1,195 @@
+"""What a person is told about a login or a connection: what it is, why, and what to do next."""
+
+from dataclasses import dataclass
+
+from integrations.models import Connection, ConnectSession, ProviderMode, SyncJob
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`tone` is one of the stylesheet's: good, info, warn, bad."""
+
+    what: str
+    why: str
+    next: str = ""
+    tone: str = "bad"
+
+
+SAVED_NOTHING = "Nothing was saved."
+# By the code of a session that failed: what, why, what next. "{p}" is the provider's name.
+FAILURES: dict[str, tuple[str, str, str]] = {
+    "wrong_credentials": (
+        "{p} did not accept the email and password",
+        SAVED_NOTHING + " After three refused tries you would have to wait 15 minutes.",
+        "Check that you can log in on {p}'s own website with them, then try again. If you log in there with Google or "
+        "Apple, set a password there first.",
+    ),
+    "too_many_wrong": (
+        "{p} refused the password three times",
+        SAVED_NOTHING + " We pause for 15 minutes, so that {p} does not lock your account.",
+        "Meanwhile, check or reset the password on {p}'s own website.",
+    ),
+    "login_blocked": (
+        "{p} blocks new logins for this account for a while",
+        SAVED_NOTHING + " It does that after many logins. Trying again sooner makes the wait longer, so we do not.",
+        "Come back when the time below is over. What is already in your library stays as it is.",
+    ),
+    "captcha": (
+        "{p} wants to see that you are a person",
+        SAVED_NOTHING + " It asked for a picture puzzle that only its own website can show.",
+        "Log in once on {p}'s own website, then come back when the time below is over.",
+    ),
+    "cooling_down": (
+        "This account has to wait before the next login",
+        "{p} refused or blocked the last ones. We did not call it now, since that would make the wait longer.",
+        "Come back when the time below is over.",
+    ),
+    "unreachable": (
+        "{p} cannot be reached just now",
+        "Nothing was saved, and we do not try again by ourselves: your password is not kept.",
+        "Try again in a few minutes.",
+    ),
+    "throttled": (
+        "Many people are connecting right now",
+        SAVED_NOTHING + " We keep the logins to {p} apart, so that it does not block anybody.",
+        "Try again in a minute.",
+    ),
+    "disabled": (
+        "Connecting to {p} is switched off at the moment",
+        SAVED_NOTHING + " Our operations people have paused it.",
+        "Try again later.",
+    ),
+    "unreadable": (
+        "{p} sent an answer we could not read",
+        SAVED_NOTHING + " {p} may have changed something; it was noted.",
+        "Try again later.",
+    ),
+    "not_set_up": (
+        "Connecting does not work just now",
+        SAVED_NOTHING + " It is our fault, not yours; our operations people have been told.",
+        "Try again later.",
+    ),
+    "refused": (
+        "{p} let you in, but not us",
+        SAVED_NOTHING + " It refused the first call with the new login.",
+        "Open {p}'s own website, accept what it may ask there, then try again.",
+    ),
+    "expired": (
+        "The ten minutes for the code are over",
+        SAVED_NOTHING + " A login that waits for its code stays open for ten minutes only.",
+        "Start over; you get a new code.",
+    ),
+    "too_many_codes": (
+        "The code was wrong five times",
+        SAVED_NOTHING + " We stopped there to protect your account.",
+        "Start over; you get a new code. Use the newest one only.",
+    ),
+    "challenge_over": (
+        "{p} no longer waits for this code",
+        SAVED_NOTHING + " It has closed the login that the code belongs to.",
+        "Start over; you get a new code.",
+    ),
+    "interrupted": (
+        "The login was interrupted on our side",
+        SAVED_NOTHING + " We never repeat a login by ourselves.",
+        "Try again.",
+    ),
+    "not_started": (
+        "The login did not start",
+        "It did not get its turn within ten minutes. {p} was not called, and nothing was saved.",
+        "Try again in a few minutes.",
+    ),
+    "account_taken": (
+        "This {p} account is already connected here",
+        SAVED_NOTHING + " An account can belong to one person only, and it belongs to another login of ours.",
+        "If it is yours, log in with your other email address and disconnect it there first.",
+    ),
+    "other_account": (
+        "That is another {p} account than before",
+        "We keep your library and deliveries with the account they came from, so the old connection was left as it is.",
+        "Log in with the account of before, or disconnect the old connection first and then connect the new one.",
+    ),
+    "cancelled": ("You stopped this login", SAVED_NOTHING, "Start again whenever you like."),
+    "disconnected": ("The connection was ended meanwhile", SAVED_NOTHING, "Connect again whenever you like."),
+    "unexpected": (
+        "That did not work",
+        SAVED_NOTHING + " Something happened that we had not foreseen; it was noted.",
+        "Try again later.",
+    ),
+}
+MILD = {"cancelled", "expired", "disconnected", "throttled", "disabled"}
+EXPIRED = {ConnectSession.Status.NEEDS_CODE: "expired"}
+WORKING: dict[str, tuple[str, str]] = {
+    ConnectSession.Status.QUEUED: ("Waiting for a free worker", "It starts in a moment."),
+    ConnectSession.Status.WORKING: ("Logging in to {p}", "This takes a few seconds; {p} wants us to go slowly."),
+    ConnectSession.Status.CHECKING: ("Checking your code at {p}", "This takes a few seconds."),
+}
+IN_LINE = (
+    "You are next in line",
+    "Others are connecting right now, and {p} wants logins one after the other. It goes on by itself.",
+)
+CODE_PROBLEMS = {
+    "wrong_code": "That code was not accepted. Check it, and use the newest one only.",
+    "unreachable": "{p} could not be reached, so the code was not checked. Try again.",
+}
+SENT_BY = {
+    "email": "{p} has sent you a code by email.",
+    "sms": "{p} has sent a code to your phone.",
+    "app": "Open your authenticator app for the code.",
+}
+LOST = "{p} no longer accepts the login we have"
+LOST_WHY = {
+    "invalid_grant": "It ended: after a long time, a changed password, or because you removed the app there.",
+    "renewal_failing": "For four days it could not be renewed.",
+}
+PAUSE_PROBLEMS = {
+    Connection.CHECKING: "We are trying whether the login still works.",
+    "": "You paused it. Nothing is read and nothing is sent.",
+}
+
+
+def of_session(session: ConnectSession) -> Explanation:
+    """For every state but "needs code", whose page is a form."""
+    name = session.provider.name
+    if session.status == ConnectSession.Status.DONE:
+        return Explanation(f"{name} is connected", "Your password was not kept.", tone="good")
+    if session.status == ConnectSession.Status.FAILED or session.is_expired:
+        code = session.error_code if session.is_over else EXPIRED.get(session.status, "not_started")
+        what, why, following = FAILURES.get(code, FAILURES["unexpected"])
+        tone = "warn" if code in MILD else "bad"
+        return Explanation(what.format(p=name), why.format(p=name), following.format(p=name), tone)
+    what, why = IN_LINE if session.error_code == "throttled" else WORKING[session.status]
+    return Explanation(what.format(p=name), why.format(p=name), tone="info")
+
+
+def of_challenge(session: ConnectSession) -> Explanation:
+    """Above the form for the code: where it comes from, and what was wrong with the last one."""
+    name = session.provider.name
+    sent = SENT_BY.get(session.method, "{p} has sent you a code.").format(p=name)
+    problem = CODE_PROBLEMS.get(session.error_code, "").format(p=name)
+    return Explanation("Enter the code", sent, problem, "bad" if problem else "info")
+
+
+def of_connection(connection: Connection, latest: SyncJob | None = None) -> Explanation:
+    """The state of a live connection; `latest` is its newest sync that ended or runs."""
+    name, status = connection.provider.name, connection.status
+    if status == Connection.Status.NEEDS_REAUTH:
+        why = LOST_WHY.get(connection.status_reason, "It was refused when we last used it.")
+        return Explanation(LOST.format(p=name), why, "Log in again. Your library and settings are kept.")
+    if status == Connection.Status.PAUSED:
+        why = PAUSE_PROBLEMS.get(connection.status_reason, f"{name} could not be reached when you wanted to go on.")
+        return Explanation("Paused", why, "Resume when you want to go on.", "warn")
+    if status == Connection.Status.PENDING:
+        return Explanation("Being connected", "The login is not finished yet.", "Finish it, or start over.", "info")
+    return _of_active(connection, latest)
+
+
+def _of_active(connection: Connection, latest: SyncJob | None) -> Explanation:
+    provider = connection.provider
+    if provider.mode != ProviderMode.ENABLED:
+        why = provider.notice or f"Our operations people have paused {provider.name} for everybody."
+        return Explanation("Connected, on hold", why, "Nothing to do. It goes on by itself.", "warn")
+    if latest and latest.status == SyncJob.Status.FAILED:
+        why = latest.error_detail or f"The last reading of {provider.name} did not work."
+        return Explanation("Connected, last sync failed", why, "We try again by ourselves, or sync now.", "warn")
+    return Explanation("Connected", "Everything works.", tone="good")

@@ -1,0 +1,120 @@
+"""What the connection pages show: one card per provider, and how long a person has to wait."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from accounts.models import User
+from integrations import explanations
+from integrations.explanations import Explanation
+from integrations.gateways import settings_for
+from integrations.models import Connection, ConnectSession, Provider, ProviderMode, Resource, SyncStream
+from integrations.registry import spec_for
+from integrations.services import cooldowns
+from integrations.spec import Capability
+
+HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One provider as the person sees it."""
+
+    provider: Provider
+    summary: str
+    connection: Connection | None = None
+    explanation: Explanation | None = None
+    session: ConnectSession | None = None
+    streams: list[SyncStream] = field(default_factory=list)
+    does: list[str] = field(default_factory=list)
+    policy: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long until something is over; a page asks again every `poll_s` seconds."""
+
+    until: datetime
+    left_s: int
+
+    @property
+    def words(self) -> str:
+        hours, rest = divmod(self.left_s, HOUR_S)
+        minutes, seconds = divmod(rest, 60)
+        return f"{hours} h {minutes} min" if hours else f"{minutes}:{seconds:02} min"
+
+    @property
+    def poll_s(self) -> int:
+        return 30 if self.left_s >= HOUR_S else 1
+
+
+def cards_for(user: User) -> list[Card]:
+    """Every provider that can be connected, and those that are."""
+    connections = {c.provider_id: c for c in Connection.objects.live().for_user(user).select_related("provider")}
+    sessions = {s.provider_id: s for s in ConnectSession.objects.for_user(user).open()}
+    shown = [p for p in Provider.objects.all() if p.mode != ProviderMode.OFF or p.pk in connections]
+    return [_card(provider, connections.get(provider.pk), sessions.get(provider.pk)) for provider in shown]
+
+
+def streams_of(connection: Connection) -> list[SyncStream]:
+    return list(connection.streams.filter(enabled=True).order_by("-resource"))
+
+
+def wait_of(session: ConnectSession) -> Wait | None:
+    """For the code, or until the account may log in again; None when nothing holds the person up."""
+    if session.status == ConnectSession.Status.NEEDS_CODE:
+        return _wait(session.expires_at)
+    if session.status != ConnectSession.Status.FAILED:
+        return None
+    cooldown = cooldowns.standing(session.provider, session.account_key)
+    return _wait(cooldown.until) if cooldown and cooldown.until else None
+
+
+def latest_failure(user: User, provider: Provider) -> ConnectSession | None:
+    """The person's last try, when it did not work."""
+    latest = ConnectSession.objects.for_user(user).filter(provider=provider).select_related("provider").last()
+    return latest if latest and latest.status == ConnectSession.Status.FAILED else None
+
+
+def _wait(until: datetime) -> Wait | None:
+    left_s = int((until - timezone.now()).total_seconds())
+    return Wait(until, left_s) if left_s > 0 else None
+
+
+def _card(provider: Provider, connection: Connection | None, session: ConnectSession | None) -> Card:
+    summary = spec_for(provider.slug).summary
+    if connection is None:
+        return Card(provider, summary, session=session)
+    streams = streams_of(connection)
+    latest = next((job for stream in streams if (job := stream.latest_job)), None)
+    return Card(
+        provider,
+        summary,
+        connection,
+        explanations.of_connection(connection, latest),
+        session,
+        streams,
+        _does(connection, streams),
+        _policy(provider),
+    )
+
+
+def _does(connection: Connection, streams: list[SyncStream]) -> list[str]:
+    """What the connection is used for, in words."""
+    read = {stream.resource for stream in streams}
+    words = {
+        "Reads your workout library": Resource.WORKOUTS in read,
+        "Reads the activities you record": Resource.ACTIVITIES in read,
+        "Puts the workouts you import into your account": connection.can(Capability.WORKOUTS_WRITE),
+        "Plans them on your calendar, so that they reach your watch": connection.can(Capability.WORKOUTS_SCHEDULE),
+    }
+    return [sentence for sentence, holds in words.items() if holds]
+
+
+def _policy(provider: Provider) -> list[str]:
+    """Who sees what comes from there, and how long it is kept."""
+    policy = settings_for(provider).policy
+    seen = "You see it, and your coaches as far as you allowed each." if policy.visible_to_coach else "Only you see it."
+    kept = f"Kept for {policy.cache_days} days." if policy.cache_days else "Kept until you disconnect and remove it."
+    return [seen, kept]

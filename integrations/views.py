@@ -1,0 +1,180 @@
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HTMX_STOP_POLLING, HttpResponseClientRefresh
+
+from accounts.permissions import signed_in
+from integrations import errors, explanations, overview
+from integrations.forms import CodeForm, ConnectForm, DisconnectForm
+from integrations.models import Connection, ConnectSession, Provider, ProviderMode, SyncJob
+from integrations.registry import spec_for
+from integrations.services import connecting, scheduling
+
+TYPED_ACCOUNT = "connecting"  # what was typed as the account, so that a second try need not type it again
+SETTLED = (Connection.Status.ACTIVE, Connection.Status.PAUSED)
+
+
+@require_GET
+def connections(request: HttpRequest) -> HttpResponse:
+    cards = overview.cards_for(signed_in(request))
+    return render(request, "integrations/connections.html", {"cards": cards, "section": "connections"})
+
+
+@require_http_methods(["GET", "POST"])
+def connect(request: HttpRequest, slug: str) -> HttpResponse:
+    """The form; a GET calls nobody. Who is connected or connecting already is led there."""
+    user = signed_in(request)
+    provider = get_object_or_404(Provider.objects.exclude(mode=ProviderMode.OFF), slug=slug)
+    if running := ConnectSession.objects.for_user(user).open().filter(provider=provider).first():
+        return redirect("integrations:session", running.public_id)
+    if Connection.objects.for_user(user).filter(provider=provider, status__in=SETTLED).exists():
+        messages.info(request, f"{provider.name} is connected already.")
+        return redirect("integrations:connections")
+    spec = spec_for(slug)
+    known = {spec.account_credential: request.session.get(TYPED_ACCOUNT, "")}
+    form = ConnectForm(spec, request.POST or None, initial=known)
+    if request.method == "POST" and form.is_valid():
+        request.session[TYPED_ACCOUNT] = form.cleaned_data[spec.account_credential]
+        return _begin(request, provider, form)
+    return _connect_page(request, provider, form)
+
+
+@require_GET
+def session(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """One attempt to connect, in whatever state; the page asks again while something moves."""
+    found = _own_session(request, session_id)
+    if found.status == ConnectSession.Status.DONE:
+        request.session.pop(TYPED_ACCOUNT, None)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return render(request, "integrations/session.html", _about(found, CodeForm()))
+    status = 200 if found.is_moving else HTMX_STOP_POLLING
+    return render(request, "integrations/_session.html", _about(found, CodeForm()), status=status)
+
+
+@require_GET
+def wait(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """The countdown by itself; when it is over, the page is loaded anew."""
+    found = _own_session(request, session_id)
+    left = overview.wait_of(found)
+    if left is None:
+        return HttpResponseClientRefresh()
+    return render(request, "integrations/_wait.html", {"wait": left, "session": found})
+
+
+@require_POST
+def submit_code(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    found, form = _own_session(request, session_id), CodeForm(request.POST)
+    if not form.is_valid():
+        return render(request, "integrations/session.html", _about(found, form), status=400)
+    connecting.submit_code(found, form.cleaned_data["code"])
+    return redirect("integrations:session", session_id)
+
+
+@require_POST
+def restart(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """Give up this attempt and begin anew: how a new code is had, too."""
+    found = _own_session(request, session_id)
+    if not connecting.give_up(found) and not found.is_over:
+        messages.info(request, "The login is under way; it cannot be called back.")
+        return redirect("integrations:session", session_id)
+    messages.info(request, "Log in again to start over. Your password is never kept, so please type it once more.")
+    return redirect("integrations:connect", found.provider.slug)
+
+
+@require_GET
+def progress(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    """How far the syncs of a connection are; asked every two seconds while one runs."""
+    found = _own_connection(request, connection_id)
+    streams = overview.streams_of(found)
+    jobs = [stream.latest_job for stream in streams]
+    status = 200 if any(job and job.is_active for job in jobs) else HTMX_STOP_POLLING
+    return render(request, "integrations/_progress.html", {"connection": found, "streams": streams}, status=status)
+
+
+@require_POST
+def sync_now(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    found = _own_connection(request, connection_id)
+    if found.status == Connection.Status.ACTIVE and found.provider.allows("sync"):
+        for stream in overview.streams_of(found):
+            scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL, by=signed_in(request))
+    else:
+        messages.info(request, "It cannot sync at the moment. The card below says why.")
+    return redirect("integrations:connections")
+
+
+@require_POST
+def pause(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    found = _own_connection(request, connection_id)
+    if connecting.pause(found, actor=signed_in(request)):
+        messages.success(request, f"Paused. {found.provider.name} is not called until you resume.")
+    return redirect("integrations:connections")
+
+
+@require_POST
+def resume(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    connecting.resume(_own_connection(request, connection_id), actor=signed_in(request))
+    return redirect("integrations:connections")
+
+
+@require_http_methods(["GET", "POST"])
+def disconnect(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    found = _own_connection(request, connection_id)
+    form = DisconnectForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        connecting.disconnect(found, actor=signed_in(request), purge=form.purge)
+        messages.success(request, f"{found.provider.name} is disconnected. Its login is erased here.")
+        return redirect("integrations:connections")
+    context = {"connection": found, "form": form, "section": "connections"}
+    return render(request, "integrations/disconnect.html", context, status=400 if form.errors else 200)
+
+
+def _begin(request: HttpRequest, provider: Provider, form: ConnectForm) -> HttpResponse:
+    try:
+        begun = connecting.begin(signed_in(request), provider, form.cleaned_data)
+    except errors.IntegrationError as exc:
+        form.add_error(None, exc.message)
+        return _connect_page(request, provider, form)
+    return redirect("integrations:session", begun.public_id)
+
+
+def _connect_page(request: HttpRequest, provider: Provider, form: ConnectForm) -> HttpResponse:
+    user = signed_in(request)
+    failed = None if form.is_bound or "other" in request.GET else overview.latest_failure(user, provider)
+    context = {
+        "provider": provider,
+        "open": provider.allows("connect"),
+        "form": form,
+        "connection": Connection.objects.live().for_user(user).filter(provider=provider).first(),
+        "session": failed,
+        "wait": overview.wait_of(failed) if failed else None,
+        "section": "connections",
+    }
+    return render(request, "integrations/connect.html", context, status=400 if form.errors else 200)
+
+
+def _about(found: ConnectSession, form: CodeForm) -> dict[str, Any]:
+    connection = found.connection if found.status == ConnectSession.Status.DONE else None
+    asks = found.status == ConnectSession.Status.NEEDS_CODE and not found.is_expired
+    return {
+        "session": found,
+        "explanation": explanations.of_challenge(found) if asks else explanations.of_session(found),
+        "form": form if asks else None,
+        "wait": overview.wait_of(found),
+        "connection": connection,
+        "streams": overview.streams_of(connection) if connection else [],
+        "section": "connections",
+    }
+
+
+def _own_session(request: HttpRequest, session_id: UUID) -> ConnectSession:
+    own = ConnectSession.objects.for_user(signed_in(request)).select_related("provider", "connection__provider")
+    return get_object_or_404(own, public_id=session_id)
+
+
+def _own_connection(request: HttpRequest, connection_id: UUID) -> Connection:
+    own = Connection.objects.live().for_user(signed_in(request)).select_related("provider", "user")
+    return get_object_or_404(own, public_id=connection_id)
