@@ -12,12 +12,13 @@ _env = environ.FileAwareEnv()
 def _read[T](name: str, default: T, cast: Callable[..., T]) -> T:
     try:
         return cast(name, default=default)
-    except (ValueError, ImproperlyConfigured) as exc:
+    except (ValueError, OSError, ImproperlyConfigured) as exc:
         raise ImproperlyConfigured(f"{name}: {exc}") from None
 
 
 def text(name: str, default: str = "") -> str:
-    return _read(name, default, _env.str)
+    """Without white space around it: files that editors wrote end with a new line."""
+    return _read(name, default, _env.str).strip()
 
 
 def flag(name: str, default: bool = False) -> bool:
