@@ -153,7 +153,7 @@ def to_calendar(raw: dict[str, Any]) -> Iterator[ScheduleRecord]:
     seen: set[str] = set()
     for item in listed(Fields(raw, "calendar").take("calendarItems"), "calendarItems"):
         fields = Fields(item, "calendar item")
-        if  fields.left.get("workoutId") is None:
+        if fields.take("itemType") != "workout" or fields.left.get("workoutId") is None:
             continue
         record = to_schedule(item)
         if record.external_id not in seen:
