@@ -9,4 +9,5 @@ class CompositionConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        import_module("config.checks")
+        for module in ("checks", "celery"):  # the latter in web processes, too: they enqueue
+            import_module(f"{self.name}.{module}")

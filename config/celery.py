@@ -15,6 +15,7 @@ from config.startup import require_safety
 from integrations import tracing
 
 app = Celery("config")
+app.set_default()  # for every thread of the process: a web server's threads would else ring another broker's bell
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(lambda: settings.INSTALLED_APPS)
 
