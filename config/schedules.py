@@ -19,6 +19,8 @@ SCHEDULES = [
     Schedule("Take work from silent workers", "integrations.tasks.tick_reaper", 60),
     Schedule("Tidy logins", "integrations.tasks.tick_connect_sessions", 30),
     Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),
+    Schedule("Move deliveries on", "coaching.tasks.tick_deliveries", 30, "interactive"),
+    Schedule("Send notifications", "coaching.tasks.tick_notifications", 30),
 ]
 
 

@@ -63,6 +63,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "sandbox", ""
+    disable_nagle_algorithm = True  # head and body go out apart; the second would wait 40 ms for the other side's word
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:
