@@ -22,8 +22,7 @@ app.autodiscover_tasks(lambda: settings.INSTALLED_APPS)
 HEADER = "trace_id"
 
 
-@signals.worker_init.connect
-@signals.beat_init.connect
+@signals.setup_logging.connect  # the first thing that worker and beat do
 def _stop_when_unsafe(**_: Any) -> None:
     try:
         require_safety()

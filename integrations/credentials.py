@@ -148,6 +148,18 @@ def renew_due(*, limit: int = 100) -> int:
     return renewed
 
 
+def renew_now(credential_id: int) -> None:
+    """A person asked: renew whatever the cool-down says. Safe to run twice, and nothing for a connection at rest."""
+    found = Credential.objects.filter(pk=credential_id, connection__status=Connection.Status.ACTIVE)
+    credential = found.select_related("connection__provider").first()
+    if credential is None:
+        return
+    try:
+        renew(credential.connection, seen_version=credential.version, force=True)
+    except errors.IntegrationError as exc:
+        log.info("renewal_failed", connection=str(credential.connection.public_id), error_code=exc.code)
+
+
 def _due() -> QuerySet[Credential]:
     soon = Q(expires_at__lt=Now() + seconds(timing().refresh_ahead_s))
     idle = Q(fresh_at__lt=Now() - seconds(timing().refresh_idle_s))

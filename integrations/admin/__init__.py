@@ -1,0 +1,5 @@
+"""Operations' pages for providers, connections, syncs and the engine's own rows."""
+
+from integrations.admin import connections, engine, home, providers, sync
+
+__all__ = ["connections", "engine", "home", "providers", "sync"]

@@ -41,6 +41,7 @@ class Provider(models.Model):
 
     class Meta:
         ordering = ["slug"]
+        permissions = [("set_provider_secrets", "Can set a provider's addresses and client secret")]
         constraints = [
             models.CheckConstraint(condition=Q(mode__in=ProviderMode.values), name="provider_known_mode"),
             models.CheckConstraint(condition=Q(refresh_margin_s__lte=3600), name="provider_margin_sane"),
