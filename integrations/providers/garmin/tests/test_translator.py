@@ -235,6 +235,12 @@ def test_the_rounds_of_a_repeat_are_found_in_either_place() -> None:
         assert (repeat.count, repeat.end) == (4, End(kind=EndKind.ITERATIONS))
 
 
+def test_a_smart_repeat_stays_one() -> None:
+    group: dict[str, Any] = {"numberOfIterations": 2, "smartRepeat": True, "workoutSteps": []}
+    written = from_workout(to_workout(workout(group)))["workoutSegments"][0]["workoutSteps"][0]
+    assert written["smartRepeat"] is True
+
+
 def test_the_number_decides_and_the_word_serves_where_none_stands() -> None:
     by_number = only_step(stepType={"stepTypeId": 5, "stepTypeKey": "interval"})
     by_word = only_step(stepType={"stepTypeKey": "cooldown"}, targetType={"workoutTargetTypeKey": "cadence.zone"})
@@ -293,6 +299,7 @@ def test_a_swim_names_pool_stroke_and_equipment_everywhere() -> None:
     first, rest = record.flat_steps()
     assert (first.stroke, first.equipment) == (Stroke.FREESTYLE, Equipment.PADDLES)
     assert (rest.stroke, rest.equipment, rest.end.kind) == (None, None, EndKind.FIXED_REST)
+    assert (record.segments[0].pool_length, record.segments[0].pool_unit) == (25, "yard")
     segment = from_workout(record)["workoutSegments"][0]
     assert (segment["poolLength"], segment["poolLengthUnit"]["unitKey"]) == (25, "yard")
     assert segment["sportType"] == {"sportTypeId": 4, "sportTypeKey": "swimming", "displayOrder": 3}

@@ -62,7 +62,7 @@ def test_a_month_gives_its_workouts_once() -> None:
     hills = {"id": 8, "itemType": "workout", "date": "2026-11-25", "workoutId": 71, "title": "Hills"}
     items = [
         hills,
-        {"id": 8, "itemType": "activity", "date": "2026-11-25", "workoutId": 71},
+        {"id": 7, "itemType": "activity", "date": "2026-11-25", "workoutId": 71},
         {"id": 9, "itemType": "workout", "date": "2026-11-26", "workoutId": None, "title": "A plan of Garmin's own"},
         dict(hills),
         {**hills, "id": 10},

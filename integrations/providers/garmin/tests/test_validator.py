@@ -177,7 +177,7 @@ def test_problems_name_their_step() -> None:
         RepeatStep(count=2, steps=(EASY, aimed(TargetKind.HEART_RATE, zone=6))),
         WorkoutStep(intensity=Intensity.REST, end=End(kind=EndKind.OTHER)),
         WorkoutStep(second_target=Target(kind=TargetKind.OTHER)),
-        RepeatStep(count=None, steps=(EASY,)),
+        RepeatStep(count=None, steps=(EASY, EASY)),
     )
     assert validator.unsupported(record) == [
         Problem(step=2, message="The interval step asks for heart-rate zone 6; Garmin's heart-rate zones end at 5."),
