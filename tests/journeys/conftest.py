@@ -69,9 +69,9 @@ def _wait_for(stack: Stack, log: Path) -> None:
     while time.monotonic() < end:
         assert stack.process.poll() is None, log.read_text()[-3000:]
         try:
-            if requests.get(f"{stack.url}/demo/", timeout=2).ok:
+            if requests.get(f"{stack.url}/demo/", timeout=30).ok:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.2)
     raise AssertionError(log.read_text()[-3000:])
 

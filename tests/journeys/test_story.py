@@ -74,7 +74,7 @@ def share_first_match(visitor: Visitor, name: str, athletes: list[str]) -> None:
     for athlete in athletes:
         page.get_by_role("checkbox", name=athlete).check()
     page.get_by_role("button", name="Share").click()
-    expect(page.get_by_text("Shared with")).to_be_visible()
+    expect(page.get_by_text(f"Shared with {len(athletes)} athlete")).to_be_visible()
 
 
 def import_it(visitor: Visitor, name: str, email: str) -> None:

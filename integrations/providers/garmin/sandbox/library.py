@@ -139,13 +139,13 @@ def _running() -> Iterator[Raw]:
             repeat(count, step("interval", "distance", float(meters), pace(slow, fast)), step("rest", "time", float(rest))), COOL,
             seconds=2700, description="Even splits. Stop one too early rather than one too late.",
         )  # fmt: skip
-    for minutes in (30, 40, 50, 60, 75):
+    for minutes in (25, 30, 35, 40, 45, 50, 60, 75, 90):
         yield workout(f"Easy {minutes} min", "running", step("interval", "time", minutes * 60.0, target("heart.rate.zone", zone=2)),
                       seconds=minutes * 60)  # fmt: skip
-    for kilometers in (12, 16, 20, 24, 28):
+    for kilometers in (12, 14, 16, 18, 20, 24, 28):
         yield workout(f"Long run {kilometers} km", "running",
                       step("interval", "distance", kilometers * 1000.0, target("heart.rate.zone", 128.0, 145.0)), seconds=kilometers * 345)  # fmt: skip
-    for minutes in (15, 20, 30):
+    for minutes in (15, 20, 25, 30, 40):
         yield workout(f"Tempo {minutes} min", "running", WARM, step("interval", "time", minutes * 60.0, pace("4:40", "4:25")), COOL,
                       seconds=minutes * 60 + 1200)  # fmt: skip
     yield workout("Hills 10 × 45 s", "running", WARM,
@@ -175,7 +175,7 @@ def _cycling() -> Iterator[Raw]:
                    step("recovery", "time", 240.0, target("power.zone", zone=1))), step("cooldown", "time", 600.0),
             seconds=1500 + count * (minutes * 60 + 240),
         )  # fmt: skip
-    for hours in (1.5, 2, 3, 4):
+    for hours in (1, 1.5, 2, 3, 4):
         yield workout(
             f"Endurance {hours:g} h",
             "cycling",

@@ -41,7 +41,7 @@ class State:
                 self.add(email, name=name, mfa=mfa, number=number)
             store.save()
 
-    def add(self, email: str, *, name: str, mfa: bool, number: int = 0, workouts: int = 64) -> dict[str, Any]:
+    def add(self, email: str, *, name: str, mfa: bool, number: int = 0, workouts: int = 66) -> dict[str, Any]:
         """A new account with a library of its own."""
         number = number or len(self.people) + 1
         person: dict[str, Any] = {
