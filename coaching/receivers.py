@@ -1,7 +1,24 @@
-"""Where coaching hooks in: what it does with records that a sync brings."""
+"""Where coaching hooks in: what it does with records that a sync brings, and with what happened elsewhere."""
 
+from coaching import notifications
+from coaching.services import delivering
 from coaching.sinks import WorkoutSink
-from integrations import sinks
-from integrations.models import Resource
+from integrations import events, sinks
+from integrations.models import Connection, DomainEvent, Resource
+
+
+def resume_deliveries(event: DomainEvent) -> None:
+    if event.connection and event.connection.status == Connection.Status.ACTIVE:
+        delivering.resume_for(event.connection)
+
+
+def cancel_deliveries(event: DomainEvent) -> None:
+    if event.connection and event.connection.status == Connection.Status.DISCONNECTED:
+        delivering.cancel_for(event.connection)
+
 
 sinks.register(Resource.WORKOUTS, WorkoutSink())
+events.subscribe("connection.activated", resume_deliveries)
+events.subscribe("connection.disconnected", cancel_deliveries)
+for kind, consumer in notifications.CONSUMERS.items():
+    events.subscribe(kind, consumer)

@@ -4,13 +4,16 @@ from typing import Any, Self
 from uuid import uuid4
 
 from django.db import models
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from coaching.models.share import Share
+from coaching.models.roster import CoachingLink
+from coaching.models.share import Share, ShareStatus
 from coaching.models.workout import WorkoutRevision
-from integrations.models import Connection
+from integrations.models import Connection, ProviderMode
 from integrations.models.leases import Leased, LeasedQuerySet, lease_checks, lease_indexes
+from integrations.timing import seconds, timing
 
 MARKER_LETTERS = string.ascii_lowercase + string.digits
 
@@ -29,13 +32,87 @@ class DeliveryStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+# Where a delivery goes on: a create whose outcome nobody knows is looked for before anything is sent again.
+RESUMED = Case(
+    When(create_sent_at__isnull=False, remote_workout_id="", then=Value(DeliveryStatus.UNCERTAIN)),
+    default=Value(DeliveryStatus.PENDING),
+)
+NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_until": None}
+NO_ERROR = {"error_code": "", "error_detail": ""}
+
+
 class DeliveryQuerySet(LeasedQuerySet["Delivery"]):
     def open(self) -> Self:
         return self.exclude(status__in=[DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED])
 
+    def callable(self) -> Self:
+        """Those for which the provider may be called at this moment, whatever the row itself says.
+
+        Asked of the other tables by subquery only: in a guarded UPDATE the row's own columns are then judged anew when
+        somebody else has just changed it.
+        """
+        wanted = Share.objects.filter(status=ShareStatus.ACCEPTED, link__status=CoachingLink.Status.ACTIVE)
+        reachable = Connection.objects.active().filter(
+            provider__mode=ProviderMode.ENABLED, provider__deliver_enabled=True
+        )
+        return self.filter(
+            Exists(wanted.filter(pk=OuterRef("share_id"))), Exists(reachable.filter(pk=OuterRef("connection_id")))
+        )
+
     def uncollected(self) -> Self:
         """Delivered ones whose account has not yet been looked through for doubles."""
         return self.filter(status=DeliveryStatus.DELIVERED, rechecked_at=None, recheck_at__lte=Now(), lease_token=None)
+
+    def removable(self) -> Self:
+        """Cancelled ones whose copy, or what there is of it, has to be taken out of the account."""
+        return self.filter(
+            status=DeliveryStatus.CANCELLED, remove_remote=True, next_attempt_at__lte=Now(), lease_token=None
+        )
+
+    def take(self, pk: int) -> "Delivery | None":
+        """Lease one row of a selection without moving it."""
+        token = uuid4()
+        taken = self.filter(pk=pk).update(
+            attempts=F("attempts") + 1, lease_token=token, lease_until=Now() + Delivery.lease()
+        )
+        return Delivery.objects.in_full().get(pk=pk) if taken else None
+
+    def in_full(self) -> Self:
+        """With all that the work on one needs."""
+        return self.select_related("share__link", "connection__provider", "connection__user", "revision")
+
+    def cancel(self, code: str, detail: str) -> int:
+        """End the open ones now, whoever works on them.
+
+        What was half sent is taken out again, once no call can be on its way any more.
+        """
+        later = Now() + seconds(timing().delivery_first_look_s)
+        return self.open().update(
+            status=DeliveryStatus.CANCELLED,
+            remove_remote=Case(When(create_sent_at__isnull=False, then=Value(True)), default=Value(False)),
+            next_attempt_at=Case(When(lease_token__isnull=False, then=later), default=Now()),
+            attempts=0,
+            error_code=code,
+            error_detail=detail,
+            **NO_LEASE,
+        )
+
+    def take_back(self, code: str, detail: str) -> int:
+        """Cancel those that came to an end, too, and take their copies out of the accounts."""
+        sent = self.exclude(create_sent_at=None, remote_workout_id="")
+        return sent.exclude(remove_remote=True).update(
+            status=DeliveryStatus.CANCELLED,
+            remove_remote=True,
+            next_attempt_at=Now(),
+            attempts=0,
+            error_code=code,
+            error_detail=detail,
+        )
+
+    def release(self, **fields: Any) -> int:
+        """Let blocked ones go on where they stopped."""
+        blocked = self.filter(status=DeliveryStatus.BLOCKED)
+        return blocked.update(status=RESUMED, next_attempt_at=Now(), **NO_ERROR, **fields)
 
 
 class Delivery(Leased):
@@ -53,7 +130,8 @@ class Delivery(Leased):
     marker = models.CharField(max_length=10, unique=True, default=new_marker, editable=False)
     share = models.ForeignKey(Share, models.PROTECT, related_name="deliveries")
     connection = models.ForeignKey(Connection, models.PROTECT, null=True, blank=True, related_name="deliveries")
-    revision = models.ForeignKey(WorkoutRevision, models.PROTECT, related_name="deliveries")
+    revision = models.ForeignKey(WorkoutRevision, models.PROTECT, related_name="deliveries")  # what is wanted there
+    sent_revision = models.ForeignKey(WorkoutRevision, models.PROTECT, null=True, blank=True, related_name="+")
     status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
     create_sent_at = models.DateTimeField(null=True, blank=True)
     schedule_sent_at = models.DateTimeField(null=True, blank=True)
@@ -97,6 +175,12 @@ class Delivery(Leased):
             models.Index(
                 fields=["recheck_at"], condition=Q(status="delivered", rechecked_at=None), name="delivery_recheck"
             ),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(status="cancelled", remove_remote=True),
+                name="delivery_removable",
+            ),
+            models.Index(fields=["lease_until"], condition=Q(lease_token__isnull=False), name="delivery_leased"),
         ]
 
     def __str__(self) -> str:
@@ -129,7 +213,7 @@ class DeliveryAttempt(models.Model):
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts_made")
     number = models.PositiveIntegerField()
     step = models.CharField(max_length=10, choices=Step)
-    started_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(default=timezone.now)
     seconds = models.FloatField(default=0)
     outcome = models.CharField(max_length=40)
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)

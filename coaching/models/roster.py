@@ -101,6 +101,8 @@ class Invitation(models.Model):
     accepted_at = models.DateTimeField(null=True, blank=True)
     declined_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True)  # unwanted: this coach never invites this address again
+    mailed_at = models.DateTimeField(null=True, blank=True)  # empty: the mail did not leave, the link can be copied
     link = models.ForeignKey(CoachingLink, models.SET_NULL, null=True, blank=True, related_name="+")
 
     objects = InvitationQuerySet.as_manager()

@@ -1,0 +1,41 @@
+"""Which account an athlete's copies go to, and what stands in the way."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from integrations.models import Connection
+from integrations.spec import Capability
+
+
+class Obstacle(NamedTuple):
+    """Why nothing can be sent to an account at the moment; it goes away by what people do."""
+
+    code: str
+    words: str
+
+
+NOT_CONNECTED = Obstacle("not_connected", "No account that takes workouts is connected yet.")
+
+
+def targets(athlete_ids: Iterable[int]) -> dict[int, Connection]:
+    """Each athlete's account for deliveries: the one marked for it, else the first that takes workouts."""
+    known = Connection.objects.live().exclude(status=Connection.Status.PENDING)
+    found: dict[int, Connection] = {}
+    for connection in known.filter(user_id__in=set(athlete_ids)).select_related("provider").order_by("-delivers", "pk"):
+        if connection.can(Capability.WORKOUTS_WRITE):
+            found.setdefault(connection.user_id, connection)
+    return found
+
+
+def obstacle(connection: Connection | None) -> Obstacle | None:
+    """What keeps us from calling, without a call; None when nothing does."""
+    if connection is None or connection.status in (Connection.Status.PENDING, Connection.Status.DISCONNECTED):
+        return NOT_CONNECTED
+    provider = connection.provider
+    if connection.status == Connection.Status.NEEDS_REAUTH:
+        return Obstacle("needs_login", f"{provider} asks for a new login.")
+    if connection.status == Connection.Status.PAUSED:
+        return Obstacle("connection_paused", f"The connection to {provider} is paused.")
+    if not provider.allows("deliver"):
+        return Obstacle("provider_paused", provider.notice or f"Sending to {provider} is paused at the moment.")
+    return None

@@ -1,0 +1,43 @@
+"""Work that waits or repeats itself. Rows are claimed; a message that is lost, late or doubled does no harm."""
+
+from celery import shared_task
+
+from coaching import notifications
+from coaching.models import Delivery
+from coaching.services import reconciling, sending
+from integrations import bell, ticks
+
+MOST_A_TICK = 500
+
+
+@shared_task(ignore_result=True, queue="interactive")
+def deliver(delivery_id: int) -> None:
+    sending.deliver(delivery_id)
+
+
+@shared_task(ignore_result=True, queue="housekeeping")
+def recheck(delivery_id: int) -> None:
+    reconciling.recheck(delivery_id)
+
+
+@shared_task(ignore_result=True, queue="housekeeping")
+def remove_copy(delivery_id: int) -> None:
+    reconciling.remove(delivery_id)
+
+
+@shared_task(ignore_result=True, queue="interactive")
+def tick_deliveries() -> None:
+    """Tidy up, then wake what is due."""
+    ticks.record("tick_deliveries", reconciling.sweep)
+    for task, due in (
+        (deliver, Delivery.objects.due()),
+        (recheck, Delivery.objects.uncollected()),
+        (remove_copy, Delivery.objects.removable()),
+    ):
+        for pk in due.values_list("pk", flat=True)[:MOST_A_TICK]:
+            bell.ring(task, pk)
+
+
+@shared_task(ignore_result=True, queue="housekeeping")
+def tick_notifications() -> None:
+    ticks.record("tick_notifications", notifications.send_due)

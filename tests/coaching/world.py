@@ -1,0 +1,144 @@
+"""Workouts, athletes' accounts in Garmin's sandbox, and deliveries on their way there, for the tests to act with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection as database
+from django.utils import timezone
+from redis import Redis
+
+from accounts.models import User
+from coaching.models import CoachingLink, Delivery, Share, Workout, WorkoutRevision
+from coaching.services import sending, sharing
+from integrations import credentials
+from integrations.models import Connection, Credential, Provider
+from integrations.records import MARKER, End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
+from integrations.sandbox import RunningSandbox
+from integrations.spec import Grant
+
+TUESDAY = date(2026, 12, 1)
+CREATE = "/api/workout-service/workout"
+SCHEDULE = "/api/workout-service/schedule/{identity}"
+
+
+def easy_run(name: str = "Easy run", **fields: Any) -> WorkoutRecord:
+    step = WorkoutStep(end=End(kind=EndKind.TIME, value=1800))
+    segment = Segment(sport=Sport.RUNNING, steps=(step,))
+    return WorkoutRecord(name=name, sport=Sport.RUNNING, segments=(segment,), **fields)
+
+
+def make_workout(owner: User, record: WorkoutRecord | None = None) -> Workout:
+    workout = Workout.objects.create(owner=owner)
+    revise(workout, record or easy_run())
+    return workout
+
+
+def revise(workout: Workout, record: WorkoutRecord) -> WorkoutRevision:
+    """A new current revision."""
+    revision = WorkoutRevision.objects.create(
+        workout=workout, number=workout.revisions.count() + 1, name=record.name, sport=record.sport,
+        duration_s=1800, content=record.content(), content_hash=record.content_hash(),
+    )  # fmt: skip
+    workout.current = revision
+    workout.save()
+    return revision
+
+
+@dataclass
+class Account:
+    """What stands in one athlete's account at the provider, and how the provider behaves towards it."""
+
+    sandbox: RunningSandbox
+    email: str
+
+    @property
+    def _person(self) -> dict[str, Any]:
+        return self.sandbox["garmin"].state.people[self.email]  # type: ignore[attr-defined,no-any-return]
+
+    def workouts(self) -> list[dict[str, Any]]:
+        """Those that we put there."""
+        return [raw for raw in self._person["workouts"].values() if MARKER in (raw.get("description") or "")]
+
+    def calendar(self) -> list[tuple[str, str]]:
+        return [(row["workoutId"], row["date"]) for row in self._person["schedules"].values()]
+
+    def holds(self) -> tuple[int, int]:
+        """How many workouts of ours, and how many calendar entries of those."""
+        ours = {str(raw["workoutId"]) for raw in self.workouts()}
+        return len(ours), sum(str(workout_id) in ours for workout_id, _ in self.calendar())
+
+    def behaves(self, fault: str, *only: str) -> None:
+        """Switch a fault, of these routes alone where some are named; an empty text heals."""
+        box = self.sandbox["garmin"]
+        box.faulty = (lambda label: label in only) if only else type(box).faulty.__get__(box)  # type: ignore[method-assign]
+        box.set_fault(self.email, fault)
+
+    def when(self, label: str, act: Callable[[], object]) -> None:
+        """Do something else once this route has acted, before its answer goes back."""
+        box = self.sandbox["garmin"]
+        after = box._after
+
+        def acting(fault: str, entry: Any, answer: Any) -> Any:
+            if entry.label == label and entry.method == "POST":
+                box._after = after  # type: ignore[method-assign]
+                act()
+                database.close()
+            return after(fault, entry, answer)
+
+        box._after = acting  # type: ignore[method-assign]
+
+    def delete(self, workout_id: str) -> None:
+        self.sandbox["garmin"].change(self.email, "delete", workout_id, "")
+
+    def calls(self, *labels: str) -> int:
+        box = self.sandbox["garmin"]
+        return sum(box.count(label, self.email) for label in labels) if labels else len(box.calls)
+
+
+def connect(user: User, garmin: RunningSandbox, provider: Provider, email: str) -> Connection:
+    """Connected as after a login: the sandbox's own tokens, sealed."""
+    person = garmin["garmin"].state.people[email]  # type: ignore[attr-defined]
+    connection = Connection.objects.create(
+        user=user, provider=provider, status="active", external_account_id=str(person["profile"]), delivers=True
+    )
+    tokens = garmin["garmin"].state.grant(email, "GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2")  # type: ignore[attr-defined]
+    secrets = {
+        "di_token": tokens["access_token"],
+        "di_refresh_token": tokens["refresh_token"],
+        "di_client_id": "GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2",
+    }
+    ends = datetime.fromtimestamp(timezone.now().timestamp() + tokens["expires_in"], UTC)
+    credentials.store(connection, Grant(secrets, ends), kind=Credential.Kind.SESSION)
+    return connection
+
+
+def offer(link: CoachingLink, record: WorkoutRecord | None = None, on: date | None = TUESDAY) -> Share:
+    workout = make_workout(link.coach, record)
+    assert workout.current is not None
+    assert sharing.share_workout(workout.current, targets=[(link, on)], by=link.coach) == 1
+    return Share.objects.get(workout=workout, link=link, scheduled_for=on)
+
+
+def accepted(link: CoachingLink, record: WorkoutRecord | None = None, on: date | None = TUESDAY) -> Delivery:
+    delivery = sharing.accept(offer(link, record, on), by=link.athlete)
+    assert delivery is not None
+    return delivery
+
+
+def due_now(delivery: Delivery) -> Delivery:
+    """Its wait is over, and the pause that the provider asked for."""
+    Redis.from_url(settings.REDIS_URL).flushdb()
+    Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=timezone.now())
+    delivery.refresh_from_db()
+    return delivery
+
+
+def run(delivery: Delivery) -> Delivery:
+    """One run of its task, as if it were due."""
+    due_now(delivery)
+    sending.deliver(delivery.pk)
+    delivery.refresh_from_db()
+    return delivery
