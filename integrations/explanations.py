@@ -191,5 +191,5 @@ def _of_active(connection: Connection, latest: SyncJob | None) -> Explanation:
         return Explanation("Connected, on hold", why, "Nothing to do. It goes on by itself.", "warn")
     if latest and latest.status == SyncJob.Status.FAILED:
         why = latest.error_detail or f"The last reading of {provider.name} did not work."
-        return Explanation("Connected, last sync failed", why, "We try again by ourselves, or sync now.", "warn")
+        return Explanation("Connected, but the last sync failed", why, "We try again by ourselves, or sync now.", "warn")
     return Explanation("Connected", "Everything works.", tone="good")

@@ -257,7 +257,7 @@ def test_a_failed_sync_and_a_provider_on_hold_are_told(page: Client, garmin_prov
     job = SyncJob.objects.create(
         stream=stream, status="failed", finished_at=timezone.now(), error_detail="Garmin answered 500."
     )
-    assert "Connected, last sync failed Garmin answered 500." in words(page.get("/connections/").text)
+    assert "Connected, but the last sync failed Garmin answered 500." in words(page.get("/connections/").text)
     job.delete()
     Provider.objects.update(mode=ProviderMode.HOLD, notice="Garmin has an outage.")
     assert "Connected, on hold Garmin has an outage." in words(page.get("/connections/").text)
