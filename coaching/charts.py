@@ -9,7 +9,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from coaching import words
-from coaching.measures import total_time
+from coaching.measures import SLOWEST_MPS, total_time
 from integrations.records import (
     EndKind,
     Intensity,
@@ -218,7 +218,8 @@ def _mps(step: WorkoutStep) -> float | None:
     """The speed in the middle of a pace or speed target."""
     for target in (step.target, step.second_target):
         if target.kind in (TargetKind.PACE, TargetKind.SPEED):
-            return _middle(target)
+            middle = _middle(target)
+            return middle if middle is not None and middle >= SLOWEST_MPS else None
     return None
 
 

@@ -7,6 +7,7 @@ METRES_PER_MILE = 1609.344
 METRES_PER_YARD = 0.9144
 POUNDS_PER_KG = 1 / 0.45359237
 SHORTEST_IN_MILES_M = 160.0
+SLOWEST_MPS = 0.01  # slower than any snail: not a pace but a slip
 
 type Pool = Literal["meter", "yard", ""]
 
@@ -75,9 +76,11 @@ def pace_unit(units: str, *, swimming: bool = False, pool: Pool = "") -> tuple[f
     return (METRES_PER_MILE, "/mi") if units == "imperial" else (1000.0, "/km")
 
 
-def pace(metres_per_second: float, units: str, *, swimming: bool = False, pool: Pool = "") -> str:
-    metres, unit = pace_unit(units, swimming=swimming, pool=pool)
-    return f"{clock(metres / metres_per_second)} {unit}"
+def pace(metres_per_second: float | None, metres: float) -> str:
+    """The time for `metres`; "" for no speed, or for standing still."""
+    if metres_per_second is None or metres_per_second < SLOWEST_MPS:
+        return ""
+    return clock(metres / metres_per_second)
 
 
 def speed_unit(units: str) -> tuple[float, str]:

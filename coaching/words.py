@@ -263,11 +263,13 @@ def _velocity(target: Target, reader: _Reader) -> str:
         factor, unit = measures.speed_unit(reader.units)
         return measures.span(target.low, target.high, unit, lambda value: trimmed(value * factor, 1))
     metres, unit = measures.pace_unit(reader.units, swimming=reader.sport == Sport.SWIMMING, pool=reader.pool)
-    slow, fast = (measures.clock(metres / value) if value else "" for value in (target.low, target.high))
+    slow, fast = measures.pace(target.low, metres), measures.pace(target.high, metres)
     if slow and fast and slow != fast:
         return f"{fast}–{slow} {unit}"
     if slow and fast:
         return f"{slow} {unit}"
+    if not slow and not fast:
+        return "any pace"
     return f"{slow} {unit} or faster" if slow else f"{fast} {unit} or slower"
 
 

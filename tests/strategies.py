@@ -51,7 +51,7 @@ def targets(draw: st.DrawFn) -> Target:
     kind = draw(st.sampled_from([kind for kind in TargetKind if kind != TargetKind.OTHER]))
     if kind == TargetKind.NONE:
         return Target()
-    low, high = sorted((draw(numbers), draw(numbers)))
+    low, high = sorted((draw(numbers | st.just(0.0)), draw(numbers)))
     return Target(
         kind=kind,
         zone=draw(zones),

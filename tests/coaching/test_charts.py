@@ -74,6 +74,12 @@ def test_without_a_pace_the_sports_usual_one_serves() -> None:
     assert run.distance_m == ride.distance_m == 1000
 
 
+def test_a_pace_of_nothing_is_none() -> None:
+    assert (
+        totals(workout(paced(1000, 0, 1e-300))).duration_s == totals(workout(step(EndKind.DISTANCE, 1000))).duration_s
+    )
+
+
 def test_open_ends_are_guessed_and_say_so() -> None:
     for open_end in (step(EndKind.LAP_BUTTON, None), step(EndKind.HEART_RATE, 150), step(EndKind.REPS, 10)):
         sums = totals(workout(open_end))

@@ -103,6 +103,8 @@ def test_units_are_the_readers(single: WorkoutStep, segment: Segment, metric: st
         (step(EndKind.TIME, 480, target=target(TargetKind.HEART_RATE, None, 150)), RUN, "8 min at up to 150 bpm"),
         (step(EndKind.TIME, 480, target=target(TargetKind.HEART_RATE, zone=2)), RUN, "8 min in heart-rate zone 2"),
         (step(EndKind.TIME, 480, target=target(TargetKind.PACE, None, 4)), RUN, "8 min at 4:10 /km or slower"),
+        (step(EndKind.TIME, 480, target=target(TargetKind.PACE, 0, 4)), RUN, "8 min at 4:10 /km or slower"),
+        (step(EndKind.TIME, 480, target=target(TargetKind.PACE, 0, 0)), RUN, "8 min at any pace"),
         (step(EndKind.TIME, 60, target=target(TargetKind.CADENCE, 176, 184)), RUN, "60 s at 176–184 steps/min"),
         (step(EndKind.TIME, 60, target=target(TargetKind.CADENCE, 85, 95)), RIDE, "60 s at 85–95 rpm"),
         (step(EndKind.TIME, 60, target=target(TargetKind.GRADE, 4, 6)), RUN, "60 s at a grade of 4–6 %"),
