@@ -1,7 +1,5 @@
 """A copy's way to the athlete's account, against Garmin's real protocol."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -24,6 +22,7 @@ from tests.coaching.world import (
     connect,
     due_now,
     easy_run,
+    in_parallel,
     offer,
     revise,
     run,
@@ -31,17 +30,6 @@ from tests.coaching.world import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = DeliveryStatus
-
-
-def in_parallel[T](times: int, work: Callable[[], T]) -> list[T]:
-    def one() -> T:
-        try:
-            return work()
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(times) as pool:
-        return [future.result() for future in [pool.submit(one) for _ in range(times)]]
 
 
 def test_an_accepted_workout_lands_in_the_account_and_on_the_calendar(link: CoachingLink, account: Account) -> None:

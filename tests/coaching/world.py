@@ -1,6 +1,7 @@
 """Workouts, athletes' accounts in Garmin's sandbox, and deliveries on their way there, for the tests to act with."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -55,15 +56,15 @@ class Account:
     email: str
 
     @property
-    def _person(self) -> dict[str, Any]:
+    def person(self) -> dict[str, Any]:
         return self.sandbox["garmin"].state.people[self.email]  # type: ignore[attr-defined,no-any-return]
 
     def workouts(self) -> list[dict[str, Any]]:
         """Those that we put there."""
-        return [raw for raw in self._person["workouts"].values() if MARKER in (raw.get("description") or "")]
+        return [raw for raw in self.person["workouts"].values() if MARKER in (raw.get("description") or "")]
 
     def calendar(self) -> list[tuple[str, str]]:
-        return [(row["workoutId"], row["date"]) for row in self._person["schedules"].values()]
+        return [(row["workoutId"], row["date"]) for row in self.person["schedules"].values()]
 
     def holds(self) -> tuple[int, int]:
         """How many workouts of ours, and how many calendar entries of those."""
@@ -142,3 +143,14 @@ def run(delivery: Delivery) -> Delivery:
     sending.deliver(delivery.pk)
     delivery.refresh_from_db()
     return delivery
+
+
+def in_parallel[T](times: int, work: Callable[[], T]) -> list[T]:
+    def one() -> T:
+        try:
+            return work()
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(times) as pool:
+        return [future.result() for future in [pool.submit(one) for _ in range(times)]]
