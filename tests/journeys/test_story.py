@@ -165,9 +165,12 @@ def test_two_strangers_become_coach_and_athlete_on_phones(enter: Enter) -> None:
 
 
 PAGES = {
-    "coach@demo.example": ["/library/", "/athletes/", "/deliveries/", "/connections/", "/notifications/", "/account/settings/", "/account/email/", "/account/2fa/"],
-    "finn@demo.example": ["/", "/inbox/", "/coaches/", "/connections/", "/notifications/"],
-    "": ["/", "/account/login/", "/account/signup/", "/account/password/reset/", "/nowhere/"],
+    "coach@demo.example": (
+        "/library/", "/athletes/", "/deliveries/", "/connections/", "/notifications/",
+        "/account/settings/", "/account/email/", "/account/2fa/",
+    ),
+    "finn@demo.example": ("/", "/inbox/", "/coaches/", "/connections/", "/notifications/"),
+    "": ("/", "/account/login/", "/account/signup/", "/account/password/reset/", "/nowhere/"),
 }  # fmt: skip
 
 
