@@ -23,7 +23,7 @@ class WorkoutSink:
         return dict(stored.exclude(current=None).values_list("external_id", "external_version"))
 
     def upsert(self, connection: Connection, records: Sequence[WorkoutRecord]) -> Changes:
-        """A new revision where the content differs from the current one, in four statements whatever the page holds."""
+        """A new revision where the content differs from the current one; as many statements for any page."""
         wanted = {record.external_id: record for record in records}
         hashes = {key: record.content_hash() for key, record in wanted.items()}
         stored = _locked(connection, wanted)
@@ -52,9 +52,9 @@ class WorkoutSink:
 
 
 def _locked(connection: Connection, external_ids: Iterable[str]) -> list[Workout]:
-    """What is stored of a page, in the one order in which everybody locks."""
+    """What is stored of a page, in the one order in which everybody locks; revisions as they are under the lock."""
     stored = Workout.objects.filter(source=connection, external_id__in=external_ids).order_by("external_id")
-    return list(stored.select_related("current").select_for_update(no_key=True, of=("self",)))
+    return list(stored.select_for_update(no_key=True).prefetch_related("current"))
 
 
 def _live(connection: Connection) -> set[str]:

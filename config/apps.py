@@ -9,5 +9,5 @@ class CompositionConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        for module in ("checks", "celery"):  # the latter in web processes, too: they enqueue
+        for module in ("checks", "celery", "receivers"):  # celery in web processes, too: they enqueue
             import_module(f"{self.name}.{module}")

@@ -28,7 +28,8 @@ def ring(task: "Task[Any, Any] | Named", *args: int | str) -> None:
 
     A broker that is away raises nothing.
     """
-    peal = _Peal(task.name, args, str(task.queue))
+    queue = task.queue if isinstance(task, Named) else getattr(task, "queue", "housekeeping")
+    peal = _Peal(task.name, args, queue)
     waiting = [entry[1] for entry in transaction.get_connection().run_on_commit]
     if peal not in waiting:  # what an undone savepoint rang is no longer in the list
         transaction.on_commit(peal, robust=True)

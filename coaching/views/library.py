@@ -12,7 +12,7 @@ from coaching.forms import LibraryFilterForm
 from coaching.models import Share, Workout
 from coaching.permissions import coach_required
 from coaching.services import library as library_service
-from integrations.models import Resource, SyncStream
+from integrations.models import Connection, Resource, SyncStream
 from integrations.services import scheduling
 
 PAGE = 24
@@ -47,7 +47,8 @@ def library_status(request: HttpRequest) -> HttpResponse:
 @coach_required
 def sync_library(request: HttpRequest) -> HttpResponse:
     for stream in _streams(request):
-        scheduling.request_sync(stream, trigger="manual", by=signed_in(request))
+        if stream.connection.status == Connection.Status.ACTIVE:
+            scheduling.request_sync(stream, trigger="manual", by=signed_in(request))
     return redirect("coaching:library")
 
 

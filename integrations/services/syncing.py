@@ -108,15 +108,15 @@ def _walk(job: SyncJob, stream: SyncStream) -> None:
     walk = Pass(job, stream, sinks.get(stream.resource), sinks.Changes(job.created_n, job.updated_n))
     client = client_for(stream.connection)
     calls_before = job.calls
-    for page in client.workouts(walk.known):
+    for number, page in enumerate(client.workouts(walk.known)):
+        if number and time.monotonic() >= deadline:  # there is more, and each slice stores a page at least
+            _pause(walk)
+            return
         _store(walk, page, calls=calls_before + client.calls)
         if walk.is_mostly_bad:
             raise errors.DataError(
                 "Too much of what the provider sent could not be read. What could be is stored.", code="too_many_bad"
             )
-        if time.monotonic() >= deadline:
-            _pause(walk)
-            return
     concluding.succeed(job, stream, walk.sink, there=walk.there)
 
 

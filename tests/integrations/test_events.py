@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from celery import current_app
 from django.db import connection as database
 from django.db import transaction
 from django.db.models.functions import Now
@@ -16,6 +15,7 @@ from integrations import bell, errors, events, tasks
 from integrations.models import DomainEvent
 from integrations.services import reaping
 from integrations.tracing import current_trace_id, trace
+from tests.integrations.broker import taken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -200,14 +200,11 @@ def test_a_transaction_rings_the_bell_once_and_an_undone_one_not_at_all(kind: st
 
 
 def test_the_bell_reaches_the_queue_after_the_commit(kind: str, coach: User) -> None:
-    with current_app.connection_for_write() as broker, broker.channel() as channel:
-        channel.queue_purge("housekeeping")
-        with transaction.atomic():
-            events.publish(kind, coach)
-            assert channel.basic_get("housekeeping") is None
-        message = channel.basic_get("housekeeping", no_ack=True)
-        assert message.headers["task"] == "integrations.tasks.dispatch_events"
-        assert channel.basic_get("housekeeping") is None
+    taken("housekeeping")
+    with transaction.atomic():
+        events.publish(kind, coach)
+        assert taken("housekeeping") == []
+    assert taken("housekeeping") == [("integrations.tasks.dispatch_events", [])]
 
 
 @pytest.mark.parametrize(
@@ -220,10 +217,9 @@ def test_a_task_known_by_name_is_what_its_module_defines(named: bell.Named, task
 def test_a_full_batch_rings_for_the_next(kind: str, coach: User) -> None:
     for _ in range(events.BATCH + 1):
         events.publish(kind, coach)
-    with current_app.connection_for_write() as broker, broker.channel() as channel:
-        channel.queue_purge("housekeeping")
-        tasks.dispatch_events()
-        assert channel.basic_get("housekeeping", no_ack=True) is not None
-        tasks.dispatch_events()
-        assert channel.basic_get("housekeeping") is None
+    taken("housekeeping")
+    tasks.dispatch_events()
+    assert taken("housekeeping") == [("integrations.tasks.dispatch_events", [])]
+    tasks.dispatch_events()
+    assert taken("housekeeping") == []
     assert DomainEvent.objects.filter(status=Status.DONE).count() == events.BATCH + 1

@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from django.db import connection as database
 from django.db.models.functions import Now
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import User
 from coaching.models import Workout
@@ -17,6 +17,7 @@ from integrations.sandbox import RunningSandbox
 from integrations.services import connecting, scheduling, syncing
 from integrations.timing import timing
 from tests.integrations import library
+from tests.integrations.broker import taken
 from tests.integrations.library import ACCOUNT, LISTING, READING, make_due, stored, sync, there, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,9 +88,7 @@ def test_a_workout_deleted_there_is_marked_and_the_mark_goes_when_it_is_back(
     assert workout.current is not None
     library.state(garmin).people[ACCOUNT]["workouts"][key] = raw
     job = sync(stream)
-    workout.refresh_from_db()
-    assert workout.gone_at is None
-    assert workout.revisions.count() == 1
+    assert Workout.objects.get(external_id=key, gone_at=None).revisions.count() == 1
     assert (job.created_n, job.updated_n, job.deleted_n) == (0, 0, 0)
 
 
@@ -290,6 +289,33 @@ def test_a_provider_on_hold_keeps_the_job_waiting_without_a_call_or_an_attempt(
     assert work(job).status == "succeeded"
 
 
+def test_a_long_first_sync_goes_on_in_slices_and_counts_nothing_twice(
+    garmin: RunningSandbox, stream: SyncStream, settings: Settings
+) -> None:
+    settings.TIME_SCALE = 1e-6  # a slice is one page
+    job = scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL)
+    for slices in range(1, 7):
+        taken("sync")
+        work(job)
+        assert (job.status, job.created_n, job.unchanged_n, job.attempts) == (WAITS, 10 * slices, 0, 0)
+        assert taken("sync") == [("integrations.tasks.run_sync", [job.pk])]
+    work(job)
+    assert (job.status, job.created_n, job.unchanged_n, job.percent) == ("succeeded", 64, 0, 100)
+    assert garmin["garmin"].count(READING) < 64 + 6 * 11  # what a slice read beyond its time is read again
+
+
+def test_a_listing_longer_than_the_time_and_without_news_fails_instead_of_starting_over_for_ever(
+    garmin: RunningSandbox, stream: SyncStream, settings: Settings
+) -> None:
+    for number in range(100):
+        garmin["garmin"].change(ACCOUNT, "add", "", f"One more {number}")
+    sync(stream)
+    settings.TIME_SCALE = 1e-6
+    job = sync(stream)
+    assert (job.status, job.error_code) == ("failed", "too_large")
+    assert len(stored(stream)) == 164
+
+
 def test_two_workers_with_one_job_read_the_library_once(garmin: RunningSandbox, stream: SyncStream) -> None:
     job = scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL)
     start = threading.Barrier(2)
@@ -389,14 +415,3 @@ def test_a_pause_half_way_ends_the_calls(
     assert job.status == Status.CANCELLED
     assert len(stored(stream)) == 20
     assert garmin["garmin"].count(READING) == 30
-
-
-def test_a_job_of_somebody_else_cannot_be_written_with_a_foreign_lease(stream: SyncStream) -> None:
-    job = SyncJob.objects.get(stream=stream)
-    claimed = SyncJob.objects.claim(job.pk)
-    assert claimed is not None
-    SyncJob.objects.update(lease_token=uuid4())
-    assert not claimed.write(created_n=5)
-    assert not claimed.settle(status=Status.CANCELLED, finished_at=Now())
-    job.refresh_from_db()
-    assert (job.status, job.created_n) == (Status.RUNNING, 0)
