@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -11,8 +13,9 @@ from accounts.models import AuditEntry, User
 from accounts.operations import Operation, OperationsAdmin
 from accounts.permissions import signed_in
 
+admin.site.unregister(EmailAddress)  # allauth's page would hand an account to another address, without a trace
 admin.site.unregister(Authenticator)  # allauth's pages show the seeds of second factors
-admin.site.unregister(UserSession)  # and the keys of sessions
+admin.site.unregister(UserSession)  # and keys of sessions
 
 
 def _deactivate(user: User, actor: User, _: str) -> bool:
@@ -48,7 +51,6 @@ class UserAdmin(OperationsAdmin):
     list_filter = ("is_staff", "is_superuser", "is_active", ("coaching_since", admin.EmptyFieldListFilter))
     search_fields = ("email", "display_name", "public_id")
     ordering = ("-pk",)
-    filter_horizontal = ("groups", "user_permissions")
     readonly_fields = (
         "public_id",
         "email",
@@ -64,7 +66,7 @@ class UserAdmin(OperationsAdmin):
     fieldsets = (
         (None, {"fields": ("email", "display_name", "public_id", "time_zone", "units", "coaching_since")}),
         ("Account", {"fields": ("is_active", "last_login", "date_joined", "erased_at")}),
-        ("Operations", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Operations", {"fields": ("is_staff", "is_superuser", "groups")}),
     )
     operations = (
         Operation(
@@ -77,6 +79,9 @@ class UserAdmin(OperationsAdmin):
         Operation("activate", "Activate again", "The person can log in again.", _activate),
         Operation("end_sessions", "Log out everywhere", "All sessions end; the person can log in anew.", _end_sessions),
     )
+
+    def formfield_for_manytomany(self, *args: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(*args, **kwargs, widget=forms.CheckboxSelectMultiple)
 
     def has_change_permission(self, request: HttpRequest, *_: Any, **__: Any) -> bool:
         return signed_in(request).is_superuser

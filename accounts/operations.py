@@ -77,6 +77,14 @@ class EstimatingPaginator(AnyPaginator):
         return super().count
 
 
+class WordsFilter(admin.AllValuesFieldListFilter):
+    """All words that a column holds; a row without one is found, too."""
+
+    def choices(self, changelist: Any) -> Any:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "none"}
+
+
 class OperationsAdmin(AnyAdmin):
     """Rows to look at and operations to run; nothing is edited by hand unless a subclass says so."""
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models.functions import Now
 
 from accounts.models import User
-from accounts.operations import Operation, OperationsAdmin, Panel, add_panel
+from accounts.operations import Operation, OperationsAdmin, Panel, WordsFilter, add_panel
 from coaching import tasks
 from coaching.models import Delivery, DeliveryAttempt, DeliveryStatus, Notification
 from coaching.services import delivering
@@ -58,7 +58,12 @@ class DeliveryAdmin(OperationsAdmin):
         "delivered_at",
     )
     list_select_related = ("revision", "share__link__athlete")
-    list_filter = ("status", "error_code", "connection__provider", ("created_at", admin.DateFieldListFilter))
+    list_filter = (
+        "status",
+        ("error_code", WordsFilter),
+        "connection__provider",
+        ("created_at", admin.DateFieldListFilter),
+    )
     linkable = ("connection", "share")
     search_fields = ("=share__link__athlete__email", "=marker", "=remote_workout_id", "=public_id", "=trace_id")
     search_help_text = "The athlete's email, our marker, the provider's id or a trace id."

@@ -4,7 +4,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 
 from accounts.models import User
-from accounts.operations import Operation, OperationsAdmin
+from accounts.operations import Operation, OperationsAdmin, WordsFilter
 from integrations import bell, credentials, tasks, vault
 from integrations.models import Connection, ConnectSession, Credential, LoginCooldown, SyncJob
 from integrations.services import connecting, scheduling
@@ -52,7 +52,7 @@ def _sync(connection: Connection, actor: User, _: str) -> bool:
 class ConnectionAdmin(OperationsAdmin):
     list_display = ("user", "provider", "status", "status_reason", "delivers", "last_ok_at", "failing_days", "id")
     list_select_related = ("user", "provider")
-    list_filter = ("status", "provider", "status_reason", ("last_ok_at", admin.DateFieldListFilter))
+    list_filter = ("status", "provider", ("status_reason", WordsFilter), ("last_ok_at", admin.DateFieldListFilter))
     linkable = ("user",)
     search_fields = ("=user__email", "=external_account_id", "external_name", "=public_id")
     search_help_text = "The person's email, the account's id or name, or the connection's id."
@@ -177,7 +177,7 @@ class ConnectSessionAdmin(OperationsAdmin):
         "expires_at",
     )
     list_select_related = ("user", "provider")
-    list_filter = ("status", "provider", "error_code")
+    list_filter = ("status", "provider", ("error_code", WordsFilter))
     linkable = ("user", "connection")
     search_fields = ("=user__email", "=public_id")
     ordering = ("-pk",)
@@ -209,7 +209,7 @@ class LoginCooldownAdmin(OperationsAdmin):
 
     list_display = ("short_key", "provider", "until", "reason", "blocks", "wrong_passwords", "updated_at")
     list_select_related = ("provider",)
-    list_filter = ("provider", "reason")
+    list_filter = ("provider", ("reason", WordsFilter))
     ordering = ("-until",)
     fields = ("short_key", "provider", "until", "reason", "blocks", "wrong_passwords", "updated_at")
     readonly_fields = ("short_key", "updated_at")

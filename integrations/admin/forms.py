@@ -22,6 +22,10 @@ LONGEST_JSON = 4_000
 MOST_SCOPES = 50
 
 
+def _help(field: str) -> str:
+    return str(Provider._meta.get_field(field).help_text)
+
+
 class SmallJSONField(forms.JSONField):
     """JSON of a sane size and depth; NaN and its kin are no JSON."""
 
@@ -39,7 +43,9 @@ class SmallJSONField(forms.JSONField):
 
 
 class ProviderForm(AnyForm):
-    base_urls = SmallJSONField(required=False, help_text=Provider._meta.get_field("base_urls").help_text)
+    base_urls = SmallJSONField(
+        required=False, label="Base URLs", help_text=Provider._meta.get_field("base_urls").help_text
+    )
     limits = SmallJSONField(required=False, help_text=Provider._meta.get_field("limits").help_text)
     scopes = SmallJSONField(required=False, help_text='A list of words, such as ["read", "write"].')
     new_client_secret = forms.CharField(
@@ -55,6 +61,7 @@ class ProviderForm(AnyForm):
     class Meta:
         model = Provider
         exclude = ("public_id", "slug")
+        labels = {"refresh_margin_s": "Renew logins this many seconds before they end", "client_id": "Client id"}
 
     def clean_base_urls(self) -> dict[str, str]:
         return _checked(self.cleaned_data["base_urls"], self._spec.base_urls, lambda url: _base_url(url, self._spec))

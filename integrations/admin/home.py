@@ -112,6 +112,6 @@ def _counted(pairs: "QuerySet[Any, Any]") -> defaultdict[int, dict[str, int]]:
 
 
 add_panel(Panel("Providers", "admin/panels/providers.html", "integrations.view_provider", providers))
-add_panel(Panel("Work in hand", "admin/panels/backlogs.html", "integrations.view_syncjob", backlogs))
+add_panel(Panel("Syncs and events", "admin/panels/backlogs.html", "integrations.view_syncjob", backlogs))
 add_panel(Panel("Periodic work", "admin/panels/heartbeats.html", "integrations.view_tick", heartbeats))
 add_panel(Panel("Keys", "admin/panels/keys.html", "integrations.view_vaultkey", keys))

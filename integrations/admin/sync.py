@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.db.models.functions import Now
 
 from accounts.models import User
-from accounts.operations import Operation, OperationsAdmin
+from accounts.operations import Operation, OperationsAdmin, WordsFilter
 from integrations.models import SyncJob, SyncStream
 from integrations.services import scheduling
 
@@ -78,9 +78,9 @@ def _release(job: SyncJob, actor: User, reason: str) -> bool:
 
 @admin.register(SyncJob)
 class SyncJobAdmin(OperationsAdmin):
-    list_display = ("id", "stream", "trigger", "status", "progress", "changes", "calls", "started_at", "error_code")
+    list_display = ("id", "stream", "status", "error_code", "progress", "changes", "started_at")
     list_select_related = ("stream__connection__user", "stream__connection__provider")
-    list_filter = ("status", "trigger", "stream__resource", "stream__connection__provider", "error_code")
+    list_filter = ("status", "trigger", "stream__resource", "stream__connection__provider", ("error_code", WordsFilter))
     linkable = ("stream", "stream__connection")
     search_fields = ("=stream__connection__user__email", "=trace_id")
     search_help_text = "The person's email or a trace id."

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -234,9 +234,27 @@ def test_the_offered_filters_work(ops: Client, job: SyncJob) -> None:
         assert ops.get(lists(model), query).status_code == 200, (model, query)
 
 
-def test_second_factors_and_sessions_have_no_page(ops: Client) -> None:
-    assert ops.get("/admin/mfa/authenticator/").status_code == 404
-    assert ops.get("/admin/usersessions/usersession/").status_code == 404
+@pytest.mark.parametrize("path", ["mfa/authenticator/", "usersessions/usersession/", "account/emailaddress/"])
+def test_second_factors_sessions_and_addresses_have_no_page(ops: Client, path: str) -> None:
+    assert ops.get(reverse("admin:index") + path).status_code == 404
+
+
+def test_the_three_groups_of_staff_may_what_their_names_say(connection: Connection) -> None:
+    def may(group: str, permission: str) -> bool:
+        user = make_user(f"{group}@example.org", group, is_staff=True)
+        user.groups.add(Group.objects.get(name=f"Operations: {group}"))
+        allowed = user.has_perm(permission)
+        user.delete()
+        return allowed
+
+    assert may("view", "integrations.view_credential")
+    assert not may("view", "integrations.change_connection")
+    assert may("operate", "integrations.change_connection")
+    assert may("operate", "coaching.change_delivery")
+    assert not may("operate", "accounts.change_user")
+    assert not may("operate", "integrations.set_provider_secrets")
+    assert may("secrets", "integrations.set_provider_secrets")
+    assert may("secrets", "accounts.change_user")
 
 
 # Operations

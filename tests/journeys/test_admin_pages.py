@@ -1,0 +1,113 @@
+"""Operations' pages in a real browser: a clean console, nothing for axe to find, nothing wider than the screen."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from accounts.models import User
+from integrations import credentials
+from integrations.models import Connection, Credential, DomainEvent, LoginCooldown, Provider, SyncJob, SyncStream, Tick
+from integrations.spec import Grant
+from tests.journeys.conftest import Enter, Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+class Server:
+    """Stands where the whole demo does elsewhere: these pages need no worker."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+
+@pytest.fixture
+def stack(live_server: Any) -> Server:
+    return Server(live_server.url)
+
+
+@pytest.fixture
+def day(athlete: User, coach: User, garmin_provider: Provider) -> Connection:
+    """A day with a bit of everything that can go wrong."""
+    now = timezone.now()
+    for user, number in ((coach, "1"), (athlete, "2")):
+        connection = Connection.objects.create(
+            user=user, provider=garmin_provider, status="active", external_account_id=number, last_ok_at=now
+        )
+        credentials.store(connection, Grant({"access": "x"}, None), kind=Credential.Kind.SESSION)
+    credentials.lose(connection, "invalid_grant")
+    stream = SyncStream.objects.create(
+        connection=Connection.objects.get(user=coach), resource="workouts", sweep_held_generation=2, sweep_held_n=31
+    )
+    finished = {"finished_at": now, "started_at": now, "expected": 60, "created_n": 12}
+    SyncJob.objects.create(stream=stream, status="failed", error_code="server", **finished)
+    SyncJob.objects.create(stream=stream, next_attempt_at=now - timedelta(minutes=20))
+    Credential.objects.filter(connection__user=coach).update(refresh_failures=2, refresh_failed_at=now)
+    LoginCooldown.objects.create(provider=garmin_provider, account_key="k" * 64, until=now + timedelta(hours=2))
+    DomainEvent.objects.create(
+        type="workout.shared", source="coaching", subject_type="x", subject_id="1", status="dead"
+    )
+    for name in ("tick_streams", "tick_events", "tick_deliveries"):
+        Tick.objects.create(name=name, last_at=now - timedelta(seconds=20), last_seconds=0.02, last_count=3)
+    schedule = IntervalSchedule.objects.create(every=30, period="seconds")
+    PeriodicTask.objects.create(name="Due streams", task="integrations.tasks.tick_streams", interval=schedule)
+    return Connection.objects.get(user=coach)
+
+
+def look(visitor: Visitor, label: str) -> None:
+    """Axe itself sets style attributes, which our policy forbids: only what the page did counts."""
+    before = list(visitor.complaints)
+    visitor.shot(label)
+    visitor.complaints[:] = before
+
+
+def enter_as(operator: User, visitor: Visitor) -> None:
+    """By a session made here: how operations log in is another test's matter."""
+    client = Client()
+    client.force_login(operator)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": visitor.stack.url}]
+    )
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark"), (360, "light")])
+def test_operations_pages_look_right(enter: Enter, operator: User, day: Connection, width: int, theme: str) -> None:
+    ops = enter(width=width, theme=theme)
+    enter_as(operator, ops)
+    provider, credential = day.provider, Credential.objects.get(connection=day)
+    pages = {
+        "home": "",
+        "providers": "integrations/provider/",
+        "provider": f"integrations/provider/{provider.pk}/change/",
+        "connections": "integrations/connection/",
+        "connection": f"integrations/connection/{day.pk}/change/",
+        "credential": f"integrations/credential/{credential.pk}/change/",
+        "runs": "integrations/syncjob/",
+        "audit": "accounts/auditentry/",
+        "person": f"accounts/user/{day.user_id}/change/",
+        "deliveries": "coaching/delivery/",
+        "schedule": f"django_celery_beat/periodictask/{PeriodicTask.objects.get(name='Due streams').pk}/change/",
+    }
+    for name, path in pages.items():
+        ops.go(f"/{settings.ADMIN_PATH}{path}")
+        look(ops, f"admin-{name}")
+
+
+def test_an_operation_from_the_page_of_a_connection(enter: Enter, operator: User, day: Connection) -> None:
+    ops = enter(width=1440, theme="light")
+    enter_as(operator, ops)
+    ops.go(f"/{settings.ADMIN_PATH}integrations/connection/{day.pk}/change/")
+    ops.page.get_by_role("button", name="Pause").click()
+    look(ops, "admin-operation")
+    ops.page.get_by_label("Reason").fill("The owner asked by phone")
+    ops.page.get_by_role("button", name="Pause", exact=True).click()
+    ops.page.get_by_text("Pause: done for 1.").wait_for()
+    assert ops.page.url.endswith(f"integrations/connection/{day.pk}/change/")
+    day.refresh_from_db()
+    assert day.status == Connection.Status.PAUSED
+    look(ops, "admin-operation-done")
