@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import pytest
 import requests
@@ -39,7 +40,7 @@ class Stack:
     sandbox_url: str
     process: subprocess.Popen[bytes]
 
-    def sandbox(self, path: str) -> dict[str, object]:
+    def sandbox(self, path: str) -> dict[str, Any]:
         return dict(requests.get(f"{self.sandbox_url}/control/{path}", timeout=5).json())
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -18,9 +19,9 @@ def next_tuesday() -> date:
     return today + timedelta(days=(1 - today.weekday()) % 7 or 7)
 
 
-def account(stack: Stack, email: str) -> dict:
+def account(stack: Stack, email: str) -> dict[str, Any]:
     found = stack.sandbox("accounts")["garmin"]
-    return next(row for row in found if row["email"] == email)  # type: ignore[union-attr]
+    return next(row for row in found if row["email"] == email)
 
 
 def connect_garmin(visitor: Visitor, email: str, *, shots: bool = False) -> None:
