@@ -14,6 +14,7 @@ from celery.signals import before_task_publish
 from django.db import connection as database
 from django.db import connections
 from django.db.models.functions import Now
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
@@ -205,7 +206,8 @@ def test_each_block_makes_the_wait_longer(garmin_provider: Provider) -> None:
 
 def test_a_block_lasts_as_long_as_the_provider_says_up_to_six_hours(garmin_provider: Provider) -> None:
     cooldowns.block(garmin_provider, "account", reason="captcha", retry_after=30 * HOUR_S)
-    cooldowns.count_wrong_password(garmin_provider, "account")
+    for _ in range(cooldowns.WRONG_PASSWORDS):
+        cooldowns.count_wrong_password(garmin_provider, "account")
     assert round(wait_s() / HOUR_S) == 6
 
 
@@ -406,6 +408,20 @@ def test_a_login_that_ended_meanwhile_leaves_no_token(garmin: RunningSandbox, at
         activating.complete(taken, Grant({"di_token": "late"}, None))
     assert not Credential.objects.exists()
     assert connect(athlete).status == Session.DONE
+
+
+def test_a_login_that_ends_while_its_tokens_are_tried_leaves_none(garmin: RunningSandbox, athlete: User) -> None:
+    def end(**_: object) -> None:
+        ConnectSession.objects.update(status=Session.FAILED, error_code="interrupted", sealed="", consumed_at=Now())
+
+    post_save.connect(end, sender=Credential)
+    try:
+        session = connect(athlete)
+    finally:
+        post_save.disconnect(end, sender=Credential)
+    assert (session.status, session.error_code) == (Session.FAILED, "interrupted")
+    assert not Credential.objects.exists()
+    assert not Connection.objects.live().exists()
 
 
 def test_disconnecting_ends_everything_once(garmin: RunningSandbox, coach: User) -> None:
