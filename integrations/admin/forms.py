@@ -20,10 +20,7 @@ else:
 
 LONGEST_JSON = 4_000
 MOST_SCOPES = 50
-
-
-def _help(field: str) -> str:
-    return str(Provider._meta.get_field(field).help_text)
+HELP = {field.name: str(field.help_text) for field in Provider._meta.concrete_fields}
 
 
 class SmallJSONField(forms.JSONField):
@@ -43,10 +40,8 @@ class SmallJSONField(forms.JSONField):
 
 
 class ProviderForm(AnyForm):
-    base_urls = SmallJSONField(
-        required=False, label="Base URLs", help_text=Provider._meta.get_field("base_urls").help_text
-    )
-    limits = SmallJSONField(required=False, help_text=Provider._meta.get_field("limits").help_text)
+    base_urls = SmallJSONField(required=False, label="Base URLs", help_text=HELP["base_urls"])
+    limits = SmallJSONField(required=False, help_text=HELP["limits"])
     scopes = SmallJSONField(required=False, help_text='A list of words, such as ["read", "write"].')
     new_client_secret = forms.CharField(
         required=False,

@@ -29,9 +29,10 @@ def delivery(link: CoachingLink, athlete: User, garmin_provider: Provider) -> De
         user=athlete, provider=garmin_provider, status="active", external_account_id="7", delivers=True
     )
     workout = make_workout(link.coach, easy_run("<script>alert(1)</script>"))
-    share = Share.objects.create(link=link, workout=workout, revision=workout.current, status=ShareStatus.ACCEPTED)
+    revision = workout.revisions.get()
+    share = Share.objects.create(link=link, workout=workout, revision=revision, status=ShareStatus.ACCEPTED)
     made = Delivery.objects.create(
-        share=share, connection=target, revision=workout.current, status="failed", error_code="server", attempts=6
+        share=share, connection=target, revision=revision, status="failed", error_code="server", attempts=6
     )
     DeliveryAttempt.objects.create(delivery=made, number=1, step="create", outcome="server", http_status=503)
     return made

@@ -284,10 +284,8 @@ def test_an_operation_is_safe_to_repeat(ops: Client, connection: Connection) -> 
 
 
 def test_looking_changes_nothing(ops: Client, connection: Connection) -> None:
-    ops.get(
-        lists(connection),
-        {"action": "disconnect", "_selected_action": connection.pk, "confirmed": 1, "reason": "by a link"},
-    )
+    asked = {"action": "disconnect", "_selected_action": str(connection.pk), "confirmed": "1", "reason": "by a link"}
+    ops.get(lists(connection), asked)
     connection.refresh_from_db()
     assert connection.status == Connection.Status.ACTIVE
 
@@ -409,6 +407,8 @@ def provider_form(provider: Provider, **changes: Any) -> dict[str, Any]:
         "https://connectapi.garmin.com@evil.example",
         "https://connectapi.garmin.com.evil.example",
         "https://connectapi.garmin.com.",
+        "https://evilconnectapi.garmin.com",
+        "https://x.connectapi.garmin.com",
         "https://connectapi.garmin.com:22",
         "https://connectapi.garmin.com:0",
         "https://connectapi.garmin.com:99999",

@@ -15,10 +15,13 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from integrations import credentials, errors, vault
+from integrations.client import client_for
 from integrations.credentials import Held, TokenBusy
 from integrations.encryption import new_key
 from integrations.models import Connection, Credential, DomainEvent, Provider, ProviderMode, SyncStream
+from integrations.sandbox import RunningSandbox
 from integrations.spec import Grant
+from tests.coaching.world import connect
 
 WORKERS = 20
 
@@ -383,3 +386,18 @@ def test_the_tick_goes_on_past_one_that_fails_and_spares_it_while_it_cools(rotat
     age(rotating, timedelta(seconds=31))
     rotator.fails = None
     assert credentials.renew_due() == 1
+
+
+@override_settings(TIME_SCALE=0.2)
+def test_twenty_workers_at_garmin_share_one_renewal(
+    transactional_db: None, athlete: User, garmin: RunningSandbox, garmin_provider: Provider
+) -> None:
+    """The real client, adapter and HTTP stack; the sandbox ends the whole login when a refresh token comes twice."""
+    email = "athlete1@sandbox.example"
+    connection, site = connect(athlete, garmin, garmin_provider, email), garmin["garmin"].state
+    for renewals in (1, 2, 3):
+        site.expire(email)
+        names = at_once(lambda: client_for(Connection.objects.get(pk=connection.pk)).account().external_id)
+        assert set(names) == {connection.external_account_id}
+        assert [row["used"] for row in site.refreshes.values()].count(True) == renewals
+        assert Credential.objects.get().version == 1 + renewals
