@@ -53,7 +53,7 @@ def start(name: str, command: Sequence[str], *, folder: Path, env: Mapping[str, 
             cwd=cwd,
             start_new_session=True,
         )
-    pid_file.write_text(f"{process.pid} {' '.join(command)}", encoding="utf-8")
+    pid_file.write_text(f"{process.pid} {_words(' '.join(command))}", encoding="utf-8")
     return Child(name, process, pid_file, log)
 
 
@@ -86,7 +86,12 @@ def _command_of(pid: int) -> str:
     """How the process was started; empty when there is none or it has ended."""
     if Path("/proc/self/cmdline").exists():
         with suppress(OSError):
-            return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+            return _words(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
         return ""
     found = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)  # noqa: S607
-    return found.stdout.decode(errors="replace").strip()
+    return _words(found.stdout.decode(errors="replace"))
+
+
+def _words(command: str) -> str:
+    """Written the same way however the system spells empty arguments."""
+    return " ".join(command.split())
