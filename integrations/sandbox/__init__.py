@@ -1,7 +1,25 @@
 """Stand-ins for the providers that speak their real protocols on one loopback port."""
 
-from integrations.sandbox.kit import Answer, HangUp, Request, Sandbox, route
+from integrations.sandbox.faults import Fault, UnknownFault
+from integrations.sandbox.kit import OwnFault, Route, Sandbox, route
+from integrations.sandbox.messages import BLOCK_PAGE, Answer, Call, HangUp, Request
 from integrations.sandbox.server import RunningSandbox, running
-from integrations.sandbox.store import Store
+from integrations.sandbox.store import ForeignFile, Store
 
-__all__ = ["Answer", "HangUp", "Request", "RunningSandbox", "Sandbox", "Store", "route", "running"]
+__all__ = [
+    "BLOCK_PAGE",
+    "Answer",
+    "Call",
+    "Fault",
+    "ForeignFile",
+    "HangUp",
+    "OwnFault",
+    "Request",
+    "Route",
+    "RunningSandbox",
+    "Sandbox",
+    "Store",
+    "UnknownFault",
+    "route",
+    "running",
+]

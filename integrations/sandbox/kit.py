@@ -1,90 +1,22 @@
-"""What a provider's sandbox is made of: requests, answers, routes, faults and a log of calls."""
+"""What a provider's sandbox is made of: routes, accounts, faults and a log of calls."""
 
 import json
 import re
-import threading
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
 
+from integrations.sandbox.faults import GENERAL, NO_FAULT, Fault, UnknownFault
+from integrations.sandbox.messages import BLOCK_PAGE, Answer, Call, HangUp, Request
 from integrations.sandbox.store import Store
 
-FAULTS = {
-    "slow": "Answer after 3 seconds",
-    "401": "401 until switched off",
-    "401-once": "401 once",
-    "403": "403 with a page instead of JSON",
-    "404": "404",
-    "409": "409",
-    "412": "412",
-    "429": "429 without Retry-After",
-    "429-retry": "429 with Retry-After: 2",
-    "500": "500",
-    "503": "503",
-    "html": "200 with a page instead of JSON",
-    "truncated": "200 with half an answer",
-    "drop": "Hang up without acting",
-    "drop-after": "Act, then hang up",
-    "drop-after-once": "Act, then hang up, once",
-    "slow-after": "Act, then answer after 3 seconds",
-    "500-after": "Act, then answer 500",
-    "captcha": "Login asks for a captcha",
-    "login-429": "Login answers 429",
-    "login-403": "Login answers 403",
-    "login-500": "Login answers 500",
-    "endless": "Listings repeat their first page for ever",
-    "foreign": "Workouts of another account are answered",
-    "short-token": "Access tokens live 2 seconds",
-}
 SLOW_S = 3.0
-BLOCK_PAGE = "<!doctype html><title>Attention Required!</title><h1>You have been blocked</h1>"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, its path below the provider's prefix."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-    arguments: Mapping[str, str] = field(default_factory=dict)
-
-    def json(self) -> Any:
-        """The decoded body; None when it is no JSON."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
-
-    def form(self) -> dict[str, str]:
-        return {name: values[-1] for name, values in parse_qs(self.body.decode(), keep_blank_values=True).items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back: JSON, text, or nothing."""
-
-    status: int = 200
-    data: Any = None
-    text: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def encoded(self) -> tuple[bytes, str]:
-        if self.text is not None:
-            return self.text.encode(), "text/html; charset=utf-8"
-        if self.data is None:
-            return b"", "application/json"
-        return json.dumps(self.data).encode(), "application/json"
-
-
-class HangUp(Exception):
-    """The connection ends without an answer."""
-
+MOST_CALLS = 5000  # lines of the log that are kept
+EVERYBODY = "*"
+UNREADABLE = Answer(400, {"message": "The request could not be read", "error": "BadRequestException"})
 
 type Handler = Callable[[Any, Request], Answer]
 
@@ -97,8 +29,16 @@ class Route:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class OwnFault:
+    """A fault that only one provider has: its words, and how the paths begin that it is for."""
+
+    words: str
+    where: tuple[str, ...]
+
+
 def route(method: str, path: str) -> Callable[[Handler], Handler]:
-    """Mark a method as the answer to `path`; `{name}` takes one segment."""
+    """Mark a method as the answer to `path`; `{name}` takes one segment, and a literal path goes first."""
 
     def mark(handler: Handler) -> Handler:
         pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + r"/?")
@@ -108,30 +48,22 @@ def route(method: str, path: str) -> Callable[[Handler], Handler]:
     return mark
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A line of the request log; without bodies and headers, so without secrets."""
-
-    at: float
-    method: str
-    path: str
-    label: str
-    account: str
-    status: int
-
-
 class Sandbox(ABC):
     """Base of a provider's sandbox. A subclass has routes, and says whose request it is for the account's faults."""
 
     slug: ClassVar[str]
     label: ClassVar[str]
+    own_faults: ClassVar[Mapping[str, OwnFault]] = {}
+    actions: ClassVar[Mapping[str, str]] = {}  # what `change` can do to an account as a whole, for the page's buttons
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.lock = threading.RLock()
+        self.lock = store.lock
         self.calls: list[Call] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
         members = (getattr(type(self), name) for name in dir(type(self)))
-        self._routes = [entry for member in members for entry in getattr(member, "routes", [])]
+        routes = [entry for member in members for entry in getattr(member, "routes", [])]
+        self._routes = sorted(routes, key=lambda entry: entry.label.count("{"))
 
     @abstractmethod
     def account_of(self, request: Request) -> str:
@@ -139,102 +71,156 @@ class Sandbox(ABC):
 
     @abstractmethod
     def accounts(self) -> list[dict[str, Any]]:
-        """For the control page: key, email, password, code, fault, workouts (id, name), calendar (day, name)."""
+        """For the control page.
+
+        name, email (the key), password, mfa, code, codes (code, at, used), fault, activities (how many),
+        workouts (id, name, sport, updated), calendar (id, on, name).
+        """
 
     @abstractmethod
-    def change(self, key: str, what: str, workout_id: str, value: str) -> None:
-        """What a person does at the provider: "rename", "delete" or "add" a workout."""
+    def change(self, key: str, what: str, item: str, value: str) -> None:
+        """What a person does at the provider: "rename", "delete" or "add" a workout, "unschedule", or an action.
 
-    def fault_of(self, key: str) -> str:
-        return str(self.store.section(self.slug, "faults").get(key, ""))
+        KeyError when account or item is not there, ValueError when the value will not do.
+        """
 
-    def set_fault(self, key: str, fault: str) -> None:
-        """Switch a fault of one account, or of all with key "*"; an empty text heals."""
+    @abstractmethod
+    def refuse(self, entry: Route, request: Request) -> Answer | None:
+        """The answer to who may not ask this at all; None lets him in."""
+
+    def faulty(self, label: str) -> bool:
+        """Whether a route takes the general faults of its account; logins have faults of their own."""
+        return bool(label)
+
+    def known_faults(self) -> dict[str, str]:
+        return GENERAL | {name: fault.words for name, fault in self.own_faults.items()}
+
+    def labels(self) -> list[str]:
+        """All routes, as `set_fault` and `count` name them."""
+        return sorted({f"{entry.method} {entry.label}" for entry in self._routes})
+
+    def fault_of(self, key: str, *, on: str = "") -> str:
+        return str(self.store.section(self.slug, "faults").get(_where(key, on), ""))
+
+    def set_fault(self, key: str, fault: str, *, on: str = "") -> None:
+        """Switch a fault of one account, or of all with key "*"; an empty text heals. UnknownFault.
+
+        `on` names one route, with its method or for all of them: "POST /api/things" or "/api/things".
+        """
+        parsed = Fault.parse(fault)
+        if fault and not parsed.is_general and parsed.name not in self.own_faults:
+            raise UnknownFault(f"there is no fault {fault!r}")
         with self.lock:
             faults = self.store.section(self.slug, "faults")
             if fault:
-                faults[key] = fault
+                faults[_where(key, on)] = fault
             else:
-                faults.pop(key, None)
+                faults.pop(_where(key, on), None)
             self.store.save()
 
+    def faults(self) -> list[dict[str, str]]:
+        """Every fault that is switched on: account, route (empty for all) and fault."""
+        with self.lock:
+            rows = dict(self.store.section(self.slug, "faults"))
+        names = ("account", "route", "fault")
+        return [dict(zip(names, (*_parts(at), fault), strict=True)) for at, fault in rows.items()]
+
     def count(self, label: str, account: str = "") -> int:
-        """How many requests a route has had; the route is named by its path pattern."""
-        return sum(call.label == label and account in {"", call.account} for call in list(self.calls))
+        """How many requests a route has had; named by its path pattern, with its method in front or for all."""
+        return self._counts[label, account]
 
     def answer(self, request: Request) -> Answer:
         """Route a request, with the faults that are switched on. Raises HangUp."""
         for entry in self._routes:
             match = entry.pattern.fullmatch(request.path)
             if match and entry.method == request.method:
-                return self._run(entry, request, match.groupdict())
+                return self._run(entry, replace(request, arguments=match.groupdict()))
         return Answer(404, {"message": "no such route", "error": "NotFoundException"})
 
-    def _run(self, entry: Route, request: Request, arguments: dict[str, str]) -> Answer:
-        request = Request(request.method, request.path, request.query, request.headers, request.body, arguments)
-        account = self.account_of(request)
-        fault = request.headers.get("x-sandbox-fault") or self._take_fault(account)
+    def _run(self, entry: Route, request: Request) -> Answer:
+        with self.lock:
+            account = self.account_of(request)
+            request = replace(request, fault=self._take_fault(entry, request, account))
         answer = None
         try:
-            answer = self._before(fault, entry)
+            answer = self._before(request.fault) or self.refuse(entry, request)
             if answer is None:
-                with self.lock:
-                    answer = entry.handler(self, request)
-                answer = self._after(fault, entry, answer)
+                answer = self._after(request.fault, entry, self._handle(entry, request))
             return answer
         finally:
             self._note(entry, request, answer.status if answer else 0, account)
 
-    def _note(self, entry: Route, request: Request, status: int, account: str = "") -> None:
-        self.calls.append(Call(time.time(), request.method, request.path, entry.label, account, status))
+    def _handle(self, entry: Route, request: Request) -> Answer:
+        with self.lock:
+            try:
+                return entry.handler(self, request)
+            except ValueError:
+                return UNREADABLE
 
-    def _take_fault(self, account: str) -> str:
-        fault = self.fault_of(account) or self.fault_of("*")
-        if fault.endswith("-once"):
-            self.set_fault(account if self.fault_of(account) else "*", "")
-            return fault.removesuffix("-once")
-        return fault
+    def _note(self, entry: Route, request: Request, status: int, account: str) -> None:
+        with self.lock:
+            fault = request.fault.name
+            self.calls.append(Call(time.time(), request.method, request.path, entry.label, account, status, fault))
+            for label in (entry.label, f"{entry.method} {entry.label}"):
+                for key in {"", account}:
+                    self._counts[label, key] += 1
+            if len(self.calls) > MOST_CALLS:
+                del self.calls[: MOST_CALLS // 2]
 
-    def faulty(self, label: str) -> bool:
-        """Whether a route takes the general faults; logins have their own."""
-        return bool(label)
+    def _take_fault(self, entry: Route, request: Request, account: str) -> Fault:
+        """The fault for this request; one that is good for a single request is switched off with it."""
+        if asked := request.headers.get("x-sandbox-fault"):
+            return Fault.parse(asked)
+        faults = self.store.section(self.slug, "faults")
+        for key in (account, EVERYBODY):
+            for on in (f"{entry.method} {entry.label}", entry.label, ""):
+                fault = Fault.parse(str(faults.get(_where(key, on), "")))
+                if fault.name and (on or self._concerns(fault, entry)):
+                    if fault.once:
+                        self.set_fault(key, "", on=on)
+                    return fault
+        return NO_FAULT
 
-    def _before(self, fault: str, entry: Route) -> Answer | None:
-        if not fault or not self.faulty(entry.label):
-            return None
-        if fault == "slow":
-            time.sleep(SLOW_S)
-            return None
-        if fault == "drop":
+    def _concerns(self, fault: Fault, entry: Route) -> bool:
+        own = self.own_faults.get(fault.name)
+        return entry.label.startswith(own.where) if own else self.faulty(entry.label)
+
+    def _before(self, fault: Fault) -> Answer | None:
+        """The answer of a fault that keeps the sandbox from acting."""
+        if fault.name == "drop":
             raise HangUp
-        if fault == "403":
+        if fault.name == "slow":
+            time.sleep(fault.seconds(SLOW_S))
+        if fault.name == "403":
             return Answer(403, text=BLOCK_PAGE, headers={"Server": "cloudflare"})
-        if fault == "html":
+        if fault.name == "html":
             return Answer(200, text="<!doctype html><title>Sign in</title>")
-        if fault.startswith("429"):
-            return Answer(
-                429, {"message": "too many requests"}, headers={"Retry-After": "2"} if fault == "429-retry" else {}
-            )
-        if fault.isdigit():
-            return Answer(int(fault), {"message": "as the switch says", "error": "SandboxFault"})
+        if fault.name in {"429", "429-retry"}:
+            return Answer(429, {"message": "too many requests"}, headers=fault.retry_after())
+        if fault.is_status:
+            return Answer(int(fault.name), {"message": "as the switch says", "error": "SandboxFault"})
         return None
 
-    def _after(self, fault: str, entry: Route, answer: Answer) -> Answer:
-        if not fault or not self.faulty(entry.label):
-            return answer
-        if fault == "truncated" and answer.data is not None:
-            text = json.dumps(answer.data)
-            return Answer(answer.status, text=text[: len(text) // 2])
-        if fault == "drop-after":
+    def _after(self, fault: Fault, entry: Route, answer: Answer) -> Answer:  # noqa: ARG002 - tests hook in by route
+        """What comes back of an answer once the sandbox has acted."""
+        if fault.name == "drop-after":
             raise HangUp
-        if fault == "slow-after":
-            time.sleep(SLOW_S)
-        if fault == "500-after":
+        if fault.name == "truncated" and answer.data is not None:
+            text = json.dumps(answer.data)
+            return replace(answer, data=None, text=text[: len(text) // 2], kind="application/json")
+        if fault.name == "cut":
+            return replace(answer, breaks_off=True)
+        if fault.name == "slow-after":
+            time.sleep(fault.seconds(SLOW_S))
+        if fault.name == "500-after":
             return Answer(500, {"message": "internal error"})
         return answer
 
 
-def split(target: str) -> tuple[str, dict[str, str]]:
-    """Path and query of a request line's target."""
-    parts = urlsplit(target)
-    return parts.path, {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+def _where(key: str, on: str) -> str:
+    return f"{key} {on}".rstrip()
+
+
+def _parts(at: str) -> tuple[str, str]:
+    key, _, on = at.partition(" ")
+    return key, on

@@ -1,90 +1,232 @@
-"""The sandbox's own page: accounts, codes, faults, calendars and the log of calls."""
+"""The sandbox's pages: an overview that loads itself anew, and one page to act on for each account."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
-from integrations.sandbox.kit import FAULTS, Sandbox
+from integrations.sandbox.kit import EVERYBODY, Sandbox
+from integrations.sandbox.messages import Answer, Call
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-    "Refresh": "5",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
 }
-STYLE = """
-:root { color-scheme: light dark; --line: light-dark(#d8dcd9, #3a4544); --soft: light-dark(#55605d, #a9b8b4);
-  --ground: light-dark(#f7f8f6, #121a1a); --card: light-dark(#fff, #1b2525); --brand: light-dark(#0c6b5e, #5fd0bd); }
-* { box-sizing: border-box; } body { margin: 0; background: var(--ground);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-main { max-width: 70rem; margin: auto; padding: 1rem; } h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 0; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; display: grid; gap: .5rem;
-  align-content: start; } dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .8rem; margin: 0; }
-dt, .soft { color: var(--soft); } dd { margin: 0; } .code { font: 700 1.4rem/1.2 ui-monospace, monospace; color: var(--brand); }
-form { display: flex; gap: .4rem; flex-wrap: wrap; } select, input, button { font: inherit; padding: .35rem .6rem; max-width: 100%;
-  border: 1px solid var(--soft); border-radius: .4rem; background: var(--card); color: inherit; } button { cursor: pointer; }
-ul { margin: 0; padding-inline-start: 1.2rem; } table { width: 100%; border-collapse: collapse; font-size: .85rem; }
-td { border-top: 1px solid var(--line); padding: .2rem .5rem .2rem 0; } .box { overflow-x: auto; }
-"""
+REFRESH = {"Refresh": "4"}
+CALLS_SHOWN = 40
+DAYS_SHOWN = 3
+NONE = "<p class='soft'>Nothing yet.</p>"
 
 
-def draw(sandboxes: Mapping[str, Sandbox]) -> str:
-    """The whole page; it loads itself anew every five seconds."""
-    parts = "".join(_provider(slug, sandbox) for slug, sandbox in sandboxes.items())
+def overview(sandboxes: Mapping[str, Sandbox]) -> Answer:
+    parts = "".join(_provider(sandbox) for sandbox in sandboxes.values())
+    lead = "<p class='lead'>Stand-ins for the providers, on this machine only. People, passwords and codes are made up.</p>"
+    return _page("Sandbox", f"<h1>Sandbox</h1>{lead}{parts}", HEADERS | REFRESH)
+
+
+def everybody(sandbox: Sandbox) -> Answer:
+    """Faults of all accounts together."""
+    title = f"All accounts of {sandbox.label}"
+    return _page(title, f"{_back()}<h1>{escape(title)}</h1>{_faults(sandbox, EVERYBODY)}{_log(sandbox.calls)}", HEADERS)
+
+
+def account(sandbox: Sandbox, row: Mapping[str, Any]) -> Answer:
+    key = str(row["email"])
+    mine = [call for call in sandbox.calls if call.account == key]
+    head = f"<h1>{escape(row['name'])}</h1><p class='lead'>{escape(sandbox.label)} account</p>"
+    body = (
+        f"{_back()}{head}<div class='columns'><div>{_login(row)}{_faults(sandbox, key)}{_actions(sandbox, key)}</div>"
+        f"<div>{_calendar(sandbox, row)}{_library(sandbox, row)}</div></div>{_log(mine)}"
+    )
+    return _page(str(row["name"]), body, HEADERS)
+
+
+def _page(title: str, body: str, headers: Mapping[str, str]) -> Answer:
+    heading = title if title == "Sandbox" else f"{title} · Sandbox"
+    text = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(heading)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f'<link rel="stylesheet" href="/sandbox.css"></head><body><main>{body}</main></body></html>'
+    )
+    return Answer(text=text, headers=headers)
+
+
+def _back() -> str:
+    return "<nav><a href='/'>← Sandbox</a></nav>"
+
+
+def _provider(sandbox: Sandbox) -> str:
+    rows = sandbox.accounts()
+    cards = "".join(_card(sandbox, row) for row in rows)
+    fault = _badge(sandbox, EVERYBODY) or "<span class='soft'>no fault for everybody</span>"
+    link = f"<a href='{address(sandbox, EVERYBODY)}'>All accounts</a>"
+    head = f"<div class='bar'><h2>{escape(sandbox.label)}</h2><span>{len(rows)} accounts</span>{fault}{link}</div>"
+    return f"<section>{head}<div class='cards'>{cards}</div>{_log(sandbox.calls)}</section>"
+
+
+def _card(sandbox: Sandbox, row: Mapping[str, Any]) -> str:
+    days = _days(row["calendar"][-DAYS_SHOWN:])
+    counts = f"{len(row['workouts'])} workouts · {len(row['calendar'])} planned · {row['activities']} activities"
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sandbox</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-        f"<body><main><h1>Sandbox</h1><p class='soft'>Stand-ins for the providers. Nothing here is real.</p>{parts}"
-        "</main></body></html>"
+        f"<article class='card'><div class='bar'><h3><a href='{address(sandbox, row['email'])}'>{escape(row['name'])}</a></h3>"
+        f"{_badge(sandbox, row['email'])}</div>{_credentials(row)}{_newest_code(row)}<p class='soft'>{counts}</p>{days}</article>"
     )
 
 
-def _provider(slug: str, sandbox: Sandbox) -> str:
-    cards = "".join(_account(slug, account) for account in sandbox.accounts())
-    calls = "".join(
-        f"<tr><td>{escape(call.method)}</td><td>{escape(call.path)}</td><td>{escape(call.account)}</td><td>{call.status}</td></tr>"
-        for call in sandbox.calls[:-31:-1]
-    )
-    every = _form(slug, "*", sandbox.fault_of("*"))
+def _credentials(row: Mapping[str, Any]) -> str:
+    second = "by email" if row["mfa"] else "none"
     return (
-        f"<h2>{escape(sandbox.label)}</h2><p>Fault of all accounts:</p>{every}<br><div class='grid'>{cards}</div>"
-        f"<h2>Last calls</h2><div class='box'><table>{calls}</table></div>"
+        f"<dl><dt>Email</dt><dd><code>{escape(row['email'])}</code></dd>"
+        f"<dt>Password</dt><dd><code>{escape(row['password'])}</code></dd><dt>Second factor</dt><dd>{second}</dd></dl>"
     )
 
 
-def _account(slug: str, account: Mapping[str, Any]) -> str:
-    days = "".join(f"<li>{escape(entry['on'])}: {escape(entry['name'])}</li>" for entry in account["calendar"])
-    code = f"<dt>Code</dt><dd class='code'>{escape(account['code'])}</dd>" if account["code"] else ""
+def _newest_code(row: Mapping[str, Any]) -> str:
+    if not row["code"]:
+        return ""
+    age = _ago(row["codes"][0]["at"])
+    return f"<p class='code'><strong>{escape(row['code'])}</strong> <span class='soft'>login code, {age}</span></p>"
+
+
+def _login(row: Mapping[str, Any]) -> str:
+    codes = "".join(
+        f"<li><code>{escape(code['code'])}</code> <span class='soft'>{_ago(code['at'])}{', used' if code['used'] else ''}</span></li>"
+        for code in row["codes"]
+    )
+    listed = f"<h3>Codes</h3><ul>{codes}</ul><p><a href=''>Look again</a></p>" if row["mfa"] else ""
+    return f"<section class='card'><h2>Login</h2>{_credentials(row)}{listed}</section>"
+
+
+def _faults(sandbox: Sandbox, key: str) -> str:
+    switched = [row for row in sandbox.faults() if row["account"] == key]
+    listed = "".join(_healing(sandbox, row) for row in switched) or "<p class='soft'>None: everything works.</p>"
+    words = _options({"": "No fault", **sandbox.known_faults()}, sandbox.fault_of(key))
+    routes = _options({"": "Every call", **{label: label for label in sandbox.labels()}}, "")
+    form = _form(
+        sandbox,
+        key,
+        f"<label>Fault <select name='value'>{words}</select></label><label>Where <select name='on'>{routes}</select></label>"
+        "<label class='check'><input type='checkbox' name='once' value='1'> for one call only</label>"
+        "<button name='what' value='fault'>Switch</button>",
+        "stack",
+    )
+    return f"<section class='card'><h2>Faults</h2>{listed}{form}</section>"
+
+
+def _healing(sandbox: Sandbox, row: Mapping[str, str]) -> str:
+    hidden = f"{_hidden('on', row['route'])}{_hidden('value', '')}"
+    where = f" <span class='soft'>{escape(row['route'])}</span>" if row["route"] else ""
+    button = "<button name='what' value='fault'>Heal</button>"
+    return _form(
+        sandbox,
+        row["account"],
+        f"<span class='grow'><b class='badge'>{escape(row['fault'])}</b>{where}</span>{hidden}{button}",
+    )
+
+
+def _actions(sandbox: Sandbox, key: str) -> str:
+    buttons = "".join(
+        f"<button name='what' value='{escape(what)}'>{escape(words)}</button>"
+        for what, words in sandbox.actions.items()
+    )
+    day = f"<label>Day <input type='date' name='value' value='{datetime.now(UTC):%Y-%m-%d}'></label>"
     return (
-        f"<section class='card'><h2>{escape(account['email'])}</h2><dl><dt>Password</dt><dd><code>{escape(account['password'])}</code></dd>"
-        f"{code}<dt>Second factor</dt><dd>{'yes' if account['mfa'] else 'no'}</dd>"
-        f"<dt>Workouts</dt><dd>{len(account['workouts'])}</dd></dl>"
-        f"<div class='soft'>Calendar</div><ul>{days or '<li>empty</li>'}</ul>"
-        f"{_form(slug, account['email'], account['fault'])}{_workouts(slug, account)}</section>"
+        f"<section class='card'><h2>Happenings</h2>{_form(sandbox, key, day + buttons, 'stack')}</section>"
+        if buttons
+        else ""
     )
 
 
-def _workouts(slug: str, account: Mapping[str, Any]) -> str:
-    options = "".join(
-        f"<option value='{escape(w['id'])}'>{escape(w['name'][:60])}</option>" for w in account["workouts"]
+def _calendar(sandbox: Sandbox, row: Mapping[str, Any]) -> str:
+    items = "".join(
+        "<li>"
+        + _form(
+            sandbox,
+            row["email"],
+            f"<span class='grow'><b>{escape(entry['on'])}</b> {escape(entry['name'])}</span>{_hidden('workout', entry['id'])}"
+            f"<button name='what' value='unschedule' aria-label='Remove {escape(entry['name'])} of {escape(entry['on'])}'>Remove</button>",
+        )
+        + "</li>"
+        for entry in row["calendar"]
     )
-    return (
-        f"<form method='post' action='/control/'>{_hidden(slug, account['email'])}"
-        f"<select name='workout' aria-label='Workout'>{options}</select>"
-        "<input name='value' aria-label='New name' placeholder='New name'>"
-        "<button name='what' value='rename'>Rename</button><button name='what' value='delete'>Delete</button></form>"
+    return f"<section class='card'><h2>Calendar</h2>{f'<ul class=plain>{items}</ul>' if items else NONE}</section>"
+
+
+def _library(sandbox: Sandbox, row: Mapping[str, Any]) -> str:
+    new = _form(
+        sandbox,
+        row["email"],
+        "<label>New workout <input name='value' placeholder='Name' required></label>"
+        "<button name='what' value='add'>Add</button>",
+    )
+    items = "".join(f"<li>{_workout(sandbox, row['email'], workout)}</li>" for workout in row["workouts"])
+    head = f"<h2>Library <span class='soft'>{len(row['workouts'])}</span></h2>"
+    return f"<section class='card'>{head}{new}<ul class='plain long' tabindex='0' aria-label='Workouts'>{items}</ul></section>"
+
+
+def _workout(sandbox: Sandbox, key: str, workout: Mapping[str, Any]) -> str:
+    name = escape(workout["name"])
+    return _form(
+        sandbox,
+        key,
+        f"<input name='value' value='{name}' aria-label='Name of workout {escape(workout['id'])}'>"
+        f"{_hidden('workout', workout['id'])}<span class='soft'>{escape(workout['sport'])}</span>"
+        f"<button name='what' value='rename' aria-label='Rename {name}'>Rename</button>"
+        f"<button name='what' value='delete' aria-label='Delete {name}'>Delete</button>",
     )
 
 
-def _form(slug: str, account: str, chosen: str) -> str:
-    options = "".join(
-        f"<option value='{escape(key)}'{' selected' if key == chosen else ''}>{escape(words)}</option>"
-        for key, words in {"": "No fault", **FAULTS}.items()
+def _days(entries: Iterable[Mapping[str, Any]]) -> str:
+    items = "".join(f"<li><b>{escape(entry['on'])}</b> {escape(entry['name'])}</li>" for entry in entries)
+    return f"<ul class='plain'>{items}</ul>" if items else ""
+
+
+def _badge(sandbox: Sandbox, key: str) -> str:
+    names = [row["fault"] for row in sandbox.faults() if row["account"] == key]
+    return "".join(f"<b class='badge'>{escape(name)}</b>" for name in names)
+
+
+def _log(calls: list[Call]) -> str:
+    rows = "".join(
+        f"<tr{' class=bad' if not 200 <= call.status < 400 else ''}><td>{_clock(call.at)}</td><td>{escape(call.method)}</td>"
+        f"<td>{escape(call.path)}</td><td>{escape(call.account)}</td><td>{call.status or 'hung up'}</td><td>{escape(call.fault)}</td></tr>"
+        for call in reversed(calls[-CALLS_SHOWN:])
     )
-    return (
-        f"<form method='post' action='/control/'>{_hidden(slug, account)}<select name='value' aria-label='Fault'>{options}</select>"
-        "<button name='what' value='fault'>Set</button></form>"
+    head = "<tr><th>At (UTC)</th><th>Method</th><th>Path</th><th>Account</th><th>Status</th><th>Fault</th></tr>"
+    table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    box = f"<div class='box' tabindex='0' role='region' aria-label='Last calls'>{table}</div>"
+    return f"<section class='card log'><h2>Last calls</h2>{box if rows else NONE}</section>"
+
+
+def _form(sandbox: Sandbox, key: str, inside: str, style: str = "line") -> str:
+    hidden = f"{_hidden('provider', sandbox.slug)}{_hidden('account', key)}"
+    return f"<form method='post' action='/control/' class='{style}'>{hidden}{inside}</form>"
+
+
+def _hidden(name: str, value: str) -> str:
+    return f"<input type='hidden' name='{name}' value='{escape(value)}'>"
+
+
+def _options(words: Mapping[str, str], chosen: str) -> str:
+    return "".join(
+        f"<option value='{escape(value)}'{' selected' if value == chosen else ''}>{escape(text)}</option>"
+        for value, text in words.items()
     )
 
 
-def _hidden(slug: str, account: str) -> str:
-    return f"<input type='hidden' name='provider' value='{escape(slug)}'><input type='hidden' name='account' value='{escape(account)}'>"
+def address(sandbox: Sandbox, key: str) -> str:
+    return f"/account/{sandbox.slug}/{quote(key, safe='@*')}"
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}"
+
+
+def _ago(at: float) -> str:
+    seconds = max(0, round(time.time() - at))
+    return f"{seconds} s ago" if seconds < 100 else f"{seconds // 60} min ago"

@@ -1,22 +1,23 @@
 """The sandboxes of all providers on one loopback port, with a page and a JSON door to steer them."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from integrations import registry
-from integrations.sandbox import page
-from integrations.sandbox.kit import Answer, HangUp, Request, Sandbox, split
+from integrations.sandbox.control import control
+from integrations.sandbox.kit import Sandbox
+from integrations.sandbox.messages import Answer, HangUp, Request
 from integrations.sandbox.store import Store
 from integrations.spec import Part
 
 HOSTS = {"127.0.0.1", "localhost"}
 MOST_BYTES = 5 * 1024 * 1024
+LONGEST_SILENCE_S = 30.0  # of a connection that is kept open
 
 
 class RunningSandbox:
@@ -24,9 +25,10 @@ class RunningSandbox:
 
     def __init__(self, file: Path | None, port: int) -> None:
         store = Store(file)
-        parts = {slug: registry.part(slug, Part.SANDBOX) for slug in registry.specs()}
+        bringing = [slug for slug, spec in registry.specs().items() if Part.SANDBOX in spec.parts]
+        parts = {slug: registry.part(slug, Part.SANDBOX) for slug in bringing}
         self.sandboxes: dict[str, Sandbox] = {slug: part.SANDBOX(store) for slug, part in parts.items()}
-        self.server = _Server(("127.0.0.1", port), self)
+        self.server = _Server(("127.0.0.1", port), self.sandboxes)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def __getitem__(self, slug: str) -> Sandbox:
@@ -55,14 +57,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], owner: RunningSandbox) -> None:
-        self.owner = owner
+    def __init__(self, address: tuple[str, int], sandboxes: dict[str, Sandbox]) -> None:
+        self.sandboxes = sandboxes
         super().__init__(address, _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "sandbox", ""
+    timeout = LONGEST_SILENCE_S
     disable_nagle_algorithm = True  # head and body go out apart; the second would wait 40 ms for the other side's word
     server: _Server
 
@@ -70,30 +73,41 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: the sandboxes keep their own log, without secrets."""
 
     def do_GET(self) -> None:
-        self._serve()
-
-    do_POST = do_PUT = do_DELETE = do_GET
-
-    def _serve(self) -> None:
-        if self.headers.get("Host", "").partition(":")[0] not in HOSTS:
-            self._send(Answer(400, {"message": "loopback only"}))
+        if refusal := self._refusal():
+            self.close_connection = True  # its body is still to come
+            self._send(refusal)
             return
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(min(length, MOST_BYTES))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             self._send(self._answer(body))
         except HangUp:
             self.close_connection = True
-            self.connection.close()
+
+    do_POST = do_PUT = do_DELETE = do_GET
+
+    def _refusal(self) -> Answer | None:
+        """Why a request is not even read."""
+        length = self.headers.get("Content-Length") or "0"
+        if self.headers.get("Host", "").partition(":")[0] not in HOSTS:
+            return Answer(400, {"message": "loopback only"})
+        if not length.isdigit() or self.headers.get("Transfer-Encoding"):
+            return Answer(411, {"message": "a length is required"})
+        return Answer(413, {"message": "too large"}) if int(length) > MOST_BYTES else None
 
     def _answer(self, body: bytes) -> Answer:
-        path, query = split(self.path)
-        slug, _, rest = path.lstrip("/").partition("/")
-        if slug in self.server.owner.sandboxes:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.command, f"/{rest}", query, headers, body)
-            return self.server.owner.sandboxes[slug].answer(request)
-        return _control(self.server.owner, self.command, path, body)
+        target = urlsplit(self.path)
+        slug, _, rest = target.path.lstrip("/").partition("/")
+        repeated = parse_qs(target.query, keep_blank_values=True)
+        sandbox = self.server.sandboxes.get(slug)
+        request = Request(
+            method=self.command,
+            path=f"/{rest}" if sandbox else target.path,
+            query={name: values[-1] for name, values in repeated.items()},
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=body,
+            repeated=repeated,
+        )
+        return sandbox.answer(request) if sandbox else control(self.server.sandboxes, request)
 
     def _send(self, answer: Answer) -> None:
         content, kind = answer.encoded()
@@ -101,40 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
         if content:
             self.send_header("Content-Type", kind)
         for name, value in answer.headers.items():
-            for line in value.split("\n"):
+            for line in value.split("\n"):  # cookies come in several lines of one name
                 self.send_header(name, line)
-        self.send_header("Content-Length", str(len(content)))
+        if answer.status not in (204, 304):
+            self.send_header("Content-Length", str(len(content)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
+        if answer.breaks_off:
+            content, self.close_connection = content[: len(content) // 2], True
         self.wfile.write(content)
-
-
-def _control(owner: RunningSandbox, method: str, path: str, body: bytes) -> Answer:
-    if method == "POST" and path == "/control/":
-        return _change(owner, body)
-    if path == "/":
-        return Answer(text=page.draw(owner.sandboxes), headers=page.HEADERS)
-    if path == "/control/accounts":
-        return Answer(data={slug: sandbox.accounts() for slug, sandbox in owner.sandboxes.items()})
-    if path == "/control/log":
-        return Answer(data={slug: [_row(call) for call in box.calls[-500:]] for slug, box in owner.sandboxes.items()})
-    return Answer(404, {"message": "nothing here"})
-
-
-def _row(call: Any) -> dict[str, Any]:
-    return {"at": call.at, "method": call.method, "path": call.path, "account": call.account, "status": call.status}
-
-
-def _change(owner: RunningSandbox, body: bytes) -> Answer:
-    """One of the page's forms, or the same as JSON from a script."""
-    try:
-        values = json.loads(body)
-    except ValueError:
-        values = {name: found[-1] for name, found in parse_qs(body.decode(), keep_blank_values=True).items()}
-    sandbox = owner.sandboxes.get(values.get("provider", ""))
-    if sandbox is None:
-        return Answer(404, {"message": "no such provider"})
-    if values.get("what") == "fault":
-        sandbox.set_fault(values.get("account", "*"), values.get("value", ""))
-    else:
-        sandbox.change(values["account"], values["what"], values.get("workout", ""), values.get("value", ""))
-    return Answer(303, headers={"Location": "/"})

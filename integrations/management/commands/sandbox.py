@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.sandbox.server import RunningSandbox
+from integrations.sandbox import ForeignFile, RunningSandbox
 
 
 class Command(BaseCommand):
@@ -21,7 +21,12 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         if not settings.SANDBOX_ENABLED:
             raise CommandError("The sandbox is switched off (SANDBOX_ENABLED).")
-        running = RunningSandbox(options["file"], options["port"])
+        try:
+            running = RunningSandbox(options["file"], options["port"])
+        except ForeignFile as exc:
+            raise CommandError(str(exc)) from exc
+        except OSError as exc:
+            raise CommandError(f"The sandbox cannot start on port {options['port']}: {exc.strerror}") from exc
         self.stdout.write(f"Sandbox at {running.url}/")
         try:
             running.server.serve_forever()
