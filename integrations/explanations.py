@@ -118,7 +118,7 @@ FAILURES: dict[str, tuple[str, str, str]] = {
     ),
 }
 MILD = {"cancelled", "expired", "disconnected", "throttled", "disabled"}
-EXPIRED = {ConnectSession.Status.NEEDS_CODE: "expired"}
+EXPIRED: dict[str, str] = {ConnectSession.Status.NEEDS_CODE: "expired"}
 WORKING: dict[str, tuple[str, str]] = {
     ConnectSession.Status.QUEUED: ("Waiting for a free worker", "It starts in a moment."),
     ConnectSession.Status.WORKING: ("Logging in to {p}", "This takes a few seconds; {p} wants us to go slowly."),
@@ -191,5 +191,7 @@ def _of_active(connection: Connection, latest: SyncJob | None) -> Explanation:
         return Explanation("Connected, on hold", why, "Nothing to do. It goes on by itself.", "warn")
     if latest and latest.status == SyncJob.Status.FAILED:
         why = latest.error_detail or f"The last reading of {provider.name} did not work."
-        return Explanation("Connected, but the last sync failed", why, "We try again by ourselves, or sync now.", "warn")
+        return Explanation(
+            "Connected, but the last sync failed", why, "We try again by ourselves, or sync now.", "warn"
+        )
     return Explanation("Connected", "Everything works.", tone="good")

@@ -24,8 +24,15 @@ class ConnectForm(forms.Form):
         return self.cleaned_data
 
 
+class SpacedCodeField(forms.CharField):
+    """People type codes in groups: "123 456"."""
+
+    def to_python(self, value: Any) -> str:
+        return "".join((super().to_python(value) or "").split())
+
+
 class CodeForm(forms.Form):
-    code = forms.CharField(
+    code = SpacedCodeField(
         label="Code",
         max_length=20,
         validators=[RegexValidator(r"\A[0-9A-Za-z]{4,10}\Z", "A code has four to ten digits or letters.")],
@@ -39,12 +46,6 @@ class CodeForm(forms.Form):
             }
         ),
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.data.get("code"):  # people type codes in groups: "123 456"
-            self.data = self.data.copy()
-            self.data["code"] = "".join(self.data["code"].split())
 
 
 class DisconnectForm(forms.Form):

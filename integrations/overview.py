@@ -116,5 +116,9 @@ def _policy(provider: Provider) -> list[str]:
     """Who sees what comes from there, and how long it is kept."""
     policy = settings_for(provider).policy
     seen = "You see it, and your coaches as far as you allowed each." if policy.visible_to_coach else "Only you see it."
-    kept = f"It is kept for {policy.cache_days} days." if policy.cache_days else "It is kept until you disconnect and remove it."
+    kept = (
+        f"It is kept for {policy.cache_days} days."
+        if policy.cache_days
+        else "It is kept until you disconnect and remove it."
+    )
     return [seen, kept]
