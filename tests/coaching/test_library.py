@@ -172,6 +172,25 @@ def test_opposite_pages_at_once_neither_lock_each_other_out_nor_skip_a_number(
         assert workout.current.number == 21
 
 
+@pytest.mark.django_db(transaction=True)
+def test_everybody_locks_in_the_same_order(sink: sinks.Sink, source: Connection) -> None:
+    page = [record(number) for number in range(150)]
+    with transaction.atomic():
+        sink.upsert(source, page)
+    start = threading.Barrier(4)
+
+    def look(worker: int) -> None:
+        start.wait()
+        for _ in range(20):
+            with transaction.atomic():
+                assert sink.upsert(source, page[:: 1 - 2 * (worker % 2)]) == Changes(unchanged=150)
+        database.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(look, worker) for worker in range(4)]:
+            done.result()
+
+
 @pytest.fixture
 def library_of_four(sink: sinks.Sink, source: Connection) -> User:
     minutes = {

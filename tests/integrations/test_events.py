@@ -152,6 +152,27 @@ def test_many_workers_hand_each_event_on_once(kind: str, coach: User) -> None:
     assert not DomainEvent.objects.exclude(status=Status.DONE).exists()
 
 
+def test_a_batch_goes_round_what_somebody_else_is_taking(kind: str, coach: User) -> None:
+    held, free = events.publish(kind, coach), events.publish(kind, coach)
+    taken_up, finished = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            DomainEvent.objects.select_for_update().get(pk=held.pk)
+            taken_up.set()
+            finished.wait(10)
+        database.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken_up.wait(10)
+    try:
+        assert [event.pk for event in DomainEvent.objects.claim_batch(10)] == [free.pk]
+    finally:
+        finished.set()
+        holder.join()
+
+
 def test_an_event_whose_worker_died_comes_back_and_the_late_worker_changes_nothing(kind: str, coach: User) -> None:
     heard: list[int] = []
 

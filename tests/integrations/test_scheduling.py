@@ -1,10 +1,12 @@
 """When runs begin: for whom there are streams, what the ticks queue, and that two ticks at once do no harm."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -139,6 +141,26 @@ def test_many_ticks_at_once_queue_each_stream_once(garmin_provider: Provider) ->
     assert SyncJob.objects.count() == MANY
     assert SyncJob.objects.values("stream").distinct().count() == MANY
     assert set(SyncJob.objects.values_list("attempts", flat=True)) == {1}
+
+
+def test_a_tick_that_meets_a_click_adds_nothing(stream: SyncStream) -> None:
+    inserted = threading.Event()
+    seen: list[int] = []
+
+    def tick() -> None:
+        inserted.wait(10)
+        seen.extend(SyncStream.objects.queue_due(10))  # waits for the click's commit
+        database.close()
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    with transaction.atomic():
+        job = scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL)
+        inserted.set()
+        time.sleep(0.05)
+    ticker.join()
+    assert seen == [job.pk]
+    assert SyncJob.objects.count() == 1
 
 
 def test_asking_brings_a_waiting_run_forward_unless_the_provider_said_when(stream: SyncStream, coach: User) -> None:
