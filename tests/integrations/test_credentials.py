@@ -394,7 +394,7 @@ def test_twenty_workers_at_garmin_share_one_renewal(
 ) -> None:
     """The real client, adapter and HTTP stack; the sandbox ends the whole login when a refresh token comes twice."""
     email = "athlete1@sandbox.example"
-    connection, site = connect(athlete, garmin, garmin_provider, email), garmin["garmin"].state
+    connection, site = connect(athlete, garmin, garmin_provider, email), garmin["garmin"].state  # type: ignore[attr-defined]
     for renewals in (1, 2, 3):
         site.expire(email)
         names = at_once(lambda: client_for(Connection.objects.get(pk=connection.pk)).account().external_id)
