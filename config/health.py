@@ -69,7 +69,7 @@ def _cache() -> str:
 
 def _broker() -> str:
     try:
-        with current_app.connection_for_read() as broker:
+        with current_app.connection_for_read(settings.CELERY_BROKER_URL) as broker:
             broker.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
     except OperationalError as exc:
         return _away("broker", exc)

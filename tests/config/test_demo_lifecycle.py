@@ -1,4 +1,4 @@
-"""`manage.py demo` from the outside: it starts, passes its own check, survives being killed, and leaves nothing behind."""
+"""`manage.py demo` from the outside: it starts, passes its own check, survives a kill, and leaves nothing behind."""
 
 import os
 import signal
