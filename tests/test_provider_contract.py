@@ -1,0 +1,327 @@
+"""What every provider folder keeps to. Each test runs for each folder the registry finds; nobody lists them here."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+import pytest
+from django.conf import settings
+
+from integrations import errors, providers, registry
+from integrations.resilience.gateway import Gateway
+from integrations.resilience.ratelimit import RateLimit
+from integrations.resilience.state import SharedState
+from integrations.sandbox import RunningSandbox, running
+from integrations.spec import Adapter, Capability, Grant, Part, ProviderSpec, Raw, RawPage
+
+SLUGS = list(registry.specs())
+WITH_LOGIN = [slug for slug, spec in registry.specs().items() if spec.credential_fields]
+HEADINGS = ["Overview", "Prerequisites", "Configuration", "API", "Errors", "Testing", "Monitoring"]
+ALWAYS = {Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX}
+METHODS = {
+    Capability.WORKOUTS_READ: {"account", "workout_page", "workout"},
+    Capability.WORKOUTS_WRITE: {"newest_workouts", "create_workout", "replace_workout", "delete_workout"},
+    Capability.WORKOUTS_SCHEDULE: {"schedule", "unschedule", "calendar"},
+    Capability.ACTIVITIES_READ: {"account", "activity_page"},
+}
+TRANSLATIONS = {
+    Capability.WORKOUTS_READ: {"to_account", "to_summary", "to_workout"},
+    Capability.WORKOUTS_WRITE: {"to_summary", "from_workout"},
+    Capability.WORKOUTS_SCHEDULE: {"to_schedule", "to_calendar"},
+    Capability.ACTIVITIES_READ: {"to_account", "to_activity"},
+}
+JUDGEMENTS = {
+    Capability.WORKOUTS_READ: {"validate_account", "validate_workout"},
+    Capability.WORKOUTS_WRITE: {"unsupported"},
+    Capability.ACTIVITIES_READ: {"validate_activity"},
+}
+MOST_PAGES = 50
+EVERY_ERROR = [errors.IntegrationError]
+for kind in EVERY_ERROR:
+    EVERY_ERROR.extend(kind.__subclasses__())
+
+each_provider = pytest.mark.parametrize("slug", SLUGS)
+
+
+def folder(slug: str) -> Path:
+    return Path(providers.__path__[0]) / slug
+
+
+def spec(slug: str) -> ProviderSpec:
+    return registry.spec_for(slug)
+
+
+def test_the_registry_finds_garmin() -> None:
+    assert "garmin" in SLUGS, "without a folder the tests below say nothing"
+
+
+@each_provider
+def test_the_slug_is_the_folders_name(slug: str) -> None:
+    assert folder(slug).is_dir()
+    assert spec(slug).slug == slug
+    assert spec(slug).label
+    assert spec(slug).summary.endswith(".")
+
+
+@each_provider
+def test_the_parts_that_the_spec_names_are_there_and_no_others(slug: str) -> None:
+    there = {part for part in Part if (folder(slug) / part).is_dir() or (folder(slug) / f"{part}.py").is_file()}
+    assert spec(slug).parts == there
+    assert there >= ALWAYS
+    for part in there:
+        assert registry.part(slug, part).__doc__, f"{slug}/{part} does not say what it is"
+
+
+@each_provider
+def test_the_readme_has_every_heading_with_words_below_it(slug: str) -> None:
+    sections = (folder(slug) / "README.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    told = {title.strip(): words.strip() for title, _, words in (section.partition("\n") for section in sections)}
+    assert list(told) == HEADINGS
+    assert all(len(words) > 40 for words in told.values())
+
+
+@each_provider
+def test_the_logo_is_a_drawing_that_brings_nothing_along(slug: str) -> None:
+    text = (folder(slug) / "logo.svg").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("viewBox")
+    forbidden = {"script", "style", "image", "foreignObject", "use"}
+    assert not forbidden & {element.tag.partition("}")[2] for element in root.iter()}
+    assert len(text) < 4096
+
+
+@each_provider
+def test_it_brings_its_own_tests(slug: str) -> None:
+    assert list((folder(slug) / "tests").glob("test_*.py"))
+
+
+@each_provider
+def test_every_address_is_https_on_an_allowed_host(slug: str) -> None:
+    assert spec(slug).base_urls
+    for role, address in spec(slug).base_urls.items():
+        parts = urlsplit(address)
+        assert parts.hostname in spec(slug).allowed_hosts, f"{role}: {address}"
+        assert (parts.scheme, parts.query, parts.username) == ("https", "", None)
+        assert not address.endswith("/")
+
+
+@each_provider
+def test_each_capability_has_its_methods(slug: str) -> None:
+    faces = [
+        ("adapter", registry.adapter_class(slug), METHODS),
+        ("translator", registry.translator(slug), TRANSLATIONS),
+        ("validator", registry.validator(slug), JUDGEMENTS),
+    ]
+    for name, face, wanted in faces:
+        for capability in spec(slug).capabilities:
+            missing = {method for method in wanted.get(capability, set()) if not callable(getattr(face, method, None))}
+            assert not missing, f"{slug}/{name}: {capability} needs {missing}"
+
+
+@each_provider
+def test_webhooks_are_declared_and_brought_together(slug: str) -> None:
+    assert spec(slug).can(Capability.WEBHOOKS) == (Part.WEBHOOKS in spec(slug).parts)
+
+
+@each_provider
+def test_there_is_a_way_to_connect(slug: str) -> None:
+    assert bool(spec(slug).credential_fields) != bool(spec(slug).oauth)
+
+
+@pytest.mark.parametrize("slug", WITH_LOGIN)
+def test_a_login_form_has_a_login_and_names_the_account(slug: str) -> None:
+    fields = {field.name: field for field in spec(slug).credential_fields}
+    assert spec(slug).account_credential in fields
+    assert fields[spec(slug).account_credential].kind != "password", "it is kept as a hint"
+    login = registry.login_class(slug)
+    assert all(callable(getattr(login, method, None)) for method in ("begin", "answer", "renew"))
+    assert {"login", "login_hour"} <= set(spec(slug).limits)
+
+
+@each_provider
+def test_limits_let_something_through(slug: str) -> None:
+    assert "account" in spec(slug).limits
+    assert all(limit.capacity >= 1 and limit.per_s > 0 for limit in spec(slug).limits.values())
+
+
+@pytest.mark.parametrize("kind", EVERY_ERROR, ids=lambda kind: kind.__name__)
+def test_every_error_has_words_for_people(kind: type[errors.IntegrationError]) -> None:
+    assert str(kind()) == kind.advice
+    assert kind.advice.endswith(".")
+    general = kind in (errors.IntegrationError, errors.ResourceError)
+    assert general == (kind.advice == errors.IntegrationError.advice), "words of its own"
+
+
+# --- a folder that does not keep to it
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Garmin's folder once more, as `copied`, beside the real ones."""
+    shutil.copytree(folder("garmin"), tmp_path / "copied", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    with monkeypatch.context() as patch:
+        patch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
+        _forget()
+        yield tmp_path / "copied"
+    _forget()
+
+
+def _forget() -> None:
+    registry.specs.cache_clear()
+    registry.part.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("integrations.providers.copied")]:
+        del sys.modules[name]
+
+
+def rewrite(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_folder_is_all_that_a_new_provider_needs(copied: Path) -> None:
+    rewrite(copied / "provider.py", 'SLUG = "garmin"', 'SLUG = "copied"')
+    assert list(registry.specs()) == sorted([*SLUGS, "copied"])
+    assert registry.spec_for("copied").slug == "copied"
+    assert registry.adapter_class("copied").__module__ == "integrations.providers.copied.adapter"
+    assert ("copied", "Garmin Connect") in registry.choices()
+
+
+def without_provider(copied: Path) -> None:
+    (copied / "provider.py").unlink()
+
+
+def without_spec(copied: Path) -> None:
+    rewrite(copied / "provider.py", "SPEC = ", "SPECIFICATION = ")
+
+
+def with_another_thing(copied: Path) -> None:
+    (copied / "provider.py").write_text('SPEC = {"slug": "copied"}\n', encoding="utf-8")
+
+
+def with_the_wrong_slug(copied: Path) -> None:
+    """As it was copied: it still says "garmin"."""
+
+
+BREAKS: dict[Callable[[Path], None], str] = {
+    without_provider: "provider.py is missing",
+    without_spec: "must declare SPEC",
+    with_another_thing: "must declare SPEC",
+    with_the_wrong_slug: "SPEC.slug is 'garmin' but the folder is 'copied'",
+}
+
+
+@pytest.mark.parametrize("breaks", BREAKS, ids=lambda breaks: breaks.__name__)
+def test_a_broken_folder_is_named_in_one_line(breaks: Callable[[Path], None], copied: Path) -> None:
+    breaks(copied)
+    with pytest.raises(registry.BrokenProvider) as caught:
+        registry.specs()
+    line = str(caught.value)
+    assert line.startswith("integrations/providers/copied/provider.py")
+    assert BREAKS[breaks] in line
+    assert "\n" not in line
+
+
+# --- its sandbox
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with running() as started:
+        yield started
+
+
+def gateway_to(sandbox: RunningSandbox, slug: str) -> Gateway:
+    rate_limit = RateLimit(slug, SharedState(settings.REDIS_URL))
+    return Gateway(slug, base_urls=sandbox.base_urls(slug), limits={}, rate_limit=rate_limit)
+
+
+def log_in(sandbox: RunningSandbox, slug: str, *, mfa: bool) -> Grant:
+    """Through the login form, code included, as a person does."""
+    person = next(row for row in sandbox[slug].accounts() if row["mfa"] is mfa)
+    by_kind = {"email": person["email"], "password": person["password"]}
+    login = registry.login_class(slug)(gateway_to(sandbox, slug))
+    answer = login.begin({field.name: by_kind[field.kind] for field in spec(slug).credential_fields})
+    assert isinstance(answer, Grant) is not mfa
+    if not isinstance(answer, Grant):
+        state = json.loads(json.dumps(dict(answer.state)))  # it is sealed meanwhile, and another process goes on
+        code = next(row["code"] for row in sandbox[slug].accounts() if row["email"] == person["email"])
+        answer = registry.login_class(slug)(gateway_to(sandbox, slug)).answer(state, code)
+    assert isinstance(answer, Grant)
+    assert not any(secret in repr(answer) for secret in answer.secrets.values())
+    return answer
+
+
+def adapter_with(grant: Grant, sandbox: RunningSandbox, slug: str) -> Adapter:
+    return registry.adapter_class(slug)(gateway_to(sandbox, slug), grant.secrets, "contract")
+
+
+def walk(read: Callable[[int], RawPage]) -> Iterator[Raw]:
+    start: int | None = 0
+    for _ in range(MOST_PAGES):
+        if start is None:
+            return
+        page = read(start)
+        yield from page.items
+        start = page.next_start
+    raise AssertionError("the listing has no end")
+
+
+@each_provider
+def test_the_sandbox_answers_for_every_address(slug: str, sandbox: RunningSandbox) -> None:
+    assert set(sandbox.base_urls(slug)) == set(spec(slug).base_urls)
+    assert sandbox[slug].slug == slug
+    assert sandbox[slug].label == spec(slug).label
+    assert sandbox[slug].accounts()
+
+
+@pytest.mark.parametrize("mfa", [False, True])
+@pytest.mark.parametrize("slug", WITH_LOGIN)
+def test_a_login_gives_an_account_and_tokens_that_are_renewed(slug: str, sandbox: RunningSandbox, *, mfa: bool) -> None:
+    grant = log_in(sandbox, slug, mfa=mfa)
+    login, translator = registry.login_class(slug)(gateway_to(sandbox, slug)), registry.translator(slug)
+    renewed = login.renew(grant.secrets)
+    assert renewed.secrets != grant.secrets
+    accounts = [translator.to_account(adapter_with(held, sandbox, slug).account()) for held in (grant, renewed)]
+    assert accounts[0] == accounts[1] == registry.validator(slug).validate_account(accounts[0])
+    assert accounts[0].external_id
+    with pytest.raises(errors.AuthenticationError) as caught:
+        login.renew({name: f"{value}x" for name, value in grant.secrets.items()})
+    assert caught.value.code == "invalid_grant"
+
+
+@pytest.mark.parametrize("slug", WITH_LOGIN)
+def test_the_sandboxs_library_translates_validates_and_round_trips(slug: str, sandbox: RunningSandbox) -> None:
+    adapter, translator, validator = (
+        adapter_with(log_in(sandbox, slug, mfa=False), sandbox, slug), registry.translator(slug),
+        registry.validator(slug),
+    )  # fmt: skip
+    summaries = [translator.to_summary(raw) for raw in walk(adapter.workout_page)]
+    assert len({summary.external_id for summary in summaries}) == len(summaries) >= 10
+    for summary in summaries:
+        record = validator.validate_workout(translator.to_workout(adapter.workout(summary.external_id)))
+        assert record.external_id == summary.external_id
+        assert validator.unsupported(record) == [], record.name
+        made = translator.to_summary(adapter.create_workout(translator.from_workout(record))).external_id
+        again = validator.validate_workout(translator.to_workout(adapter.workout(made)))
+        assert made != summary.external_id
+        assert again.content() == record.content()
+        adapter.delete_workout(made)
+    assert len(list(walk(adapter.workout_page))) == len(summaries)
+
+
+@pytest.mark.parametrize("slug", [slug for slug in WITH_LOGIN if spec(slug).can(Capability.ACTIVITIES_READ)])
+def test_the_sandboxs_activities_translate_and_validate(slug: str, sandbox: RunningSandbox) -> None:
+    adapter, translator, validator = (
+        adapter_with(log_in(sandbox, slug, mfa=False), sandbox, slug), registry.translator(slug),
+        registry.validator(slug),
+    )  # fmt: skip
+    rows = list(walk(lambda start: adapter.activity_page(start, since=None)))
+    records = [validator.validate_activity(translator.to_activity(raw)) for raw in rows]
+    assert len({record.external_id for record in records}) == len(rows) > 0
+    assert all(record.duration_s > 0 for record in records)
