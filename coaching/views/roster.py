@@ -39,7 +39,12 @@ def invite(request: HttpRequest) -> HttpResponse:
 @require_POST
 @coach_required
 def resend(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
-    token = inviting.resend(_own_invitation(request, invitation_id), by=signed_in(request))
+    found = _own_invitation(request, invitation_id)
+    try:
+        token = inviting.resend(found, by=signed_in(request))
+    except errors.IntegrationError as exc:
+        messages.error(request, exc.message)
+        return redirect("coaching:athletes")
     messages.success(request, "Sent again. The earlier link no longer works.")
     return _roster(request, InvitationForm(), fresh=_address(request, token))
 

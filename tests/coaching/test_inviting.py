@@ -33,6 +33,7 @@ def test_the_token_is_in_the_mail_and_nowhere_else(coach: User, caplog: pytest.L
     (message,) = mail.outbox
     assert message.to == [EMAIL]
     assert token in message.body
+    assert isinstance(message, mail.EmailMultiAlternatives)
     assert token in str(message.alternatives[0])
     assert token not in message.subject + caplog.text
     with database.cursor() as cursor:
@@ -204,8 +205,7 @@ def test_ending_a_link_ends_all_that_is_open(link: CoachingLink, garmin_provider
     assert open_offer.status == ShareStatus.WITHDRAWN
     assert waiting.status == DeliveryStatus.CANCELLED
     assert sharing.accept(open_offer, by=link.athlete) is None
-    workout = open_offer.workout
-    assert sharing.share_workout(workout.current, targets=[(link, None)], by=link.coach) == 0
+    assert sharing.share_workout(open_offer.revision, targets=[(link, None)], by=link.coach) == 0
     assert DomainEvent.objects.get(type="link.ended").payload == {"by": person.pk}
     assert Share.objects.inbox(link.athlete).count() == 0
     assert not Delivery.objects.open().exists()

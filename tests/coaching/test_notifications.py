@@ -51,6 +51,7 @@ def test_a_shared_workout_is_told_in_the_app_and_by_mail(link: CoachingLink) -> 
     assert message.to == [link.athlete.email]
     assert message.subject == "Carla Coach shared a workout: Easy run"
     share = Share.objects.get()
+    assert isinstance(message, mail.EmailMultiAlternatives)
     for part in (message.body, str(message.alternatives[0])):
         assert f"/inbox/{share.public_id}/" in part
         assert "Tuesday, 1 December" in part
@@ -154,6 +155,7 @@ def test_names_are_text_everywhere(link: CoachingLink, name: str) -> None:
     assert "\u202e" not in message.subject
     assert message.recipients() == [link.athlete.email]
     assert "Bcc" not in message.message()
+    assert isinstance(message, mail.EmailMultiAlternatives)
     html = str(message.alternatives[0][0])
     assert "<script" not in html
     assert "<i>" not in html

@@ -17,12 +17,14 @@ from coaching.services import sending, sharing
 from integrations import credentials
 from integrations.models import Connection, Credential, Provider
 from integrations.records import MARKER, End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
-from integrations.sandbox import RunningSandbox
+from integrations.sandbox import Answer, RunningSandbox
+from integrations.sandbox.faults import Fault
+from integrations.sandbox.kit import Route
 from integrations.spec import Grant
 
 TUESDAY = date(2026, 12, 1)
-CREATE = "/api/workout-service/workout"
-SCHEDULE = "/api/workout-service/schedule/{identity}"
+CREATE = "POST /api/workout-service/workout"
+SCHEDULE = "POST /api/workout-service/schedule/{identity}"
 
 
 def easy_run(name: str = "Easy run", **fields: Any) -> WorkoutRecord:
@@ -71,19 +73,22 @@ class Account:
         ours = {str(raw["workoutId"]) for raw in self.workouts()}
         return len(ours), sum(str(workout_id) in ours for workout_id, _ in self.calendar())
 
-    def behaves(self, fault: str, *only: str) -> None:
-        """Switch a fault, of these routes alone where some are named; an empty text heals."""
+    def behaves(self, fault: str, route: str = "") -> None:
+        """Switch a fault, of one route alone where it is named; an empty text heals all."""
         box = self.sandbox["garmin"]
-        box.faulty = (lambda label: label in only) if only else type(box).faulty.__get__(box)  # type: ignore[method-assign]
-        box.set_fault(self.email, fault)
+        if fault:
+            box.set_fault(self.email, fault, on=route)
+            return
+        for switched in box.faults():
+            box.set_fault(switched["account"], "", on=switched["route"])
 
-    def when(self, label: str, act: Callable[[], object]) -> None:
+    def when(self, route: str, act: Callable[[], object]) -> None:
         """Do something else once this route has acted, before its answer goes back."""
         box = self.sandbox["garmin"]
         after = box._after
 
-        def acting(fault: str, entry: Any, answer: Any) -> Any:
-            if entry.label == label and entry.method == "POST":
+        def acting(fault: Fault, entry: Route, answer: Answer) -> Answer:
+            if f"{entry.method} {entry.label}" == route:
                 box._after = after  # type: ignore[method-assign]
                 act()
                 database.close()
