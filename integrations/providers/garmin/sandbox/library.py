@@ -159,7 +159,7 @@ def _strength() -> Iterator[Raw]:
     yield workout(
         "Core",
         "strength_training",
-        sets(3, lift("CRUNCH", "CRUNCH", 20), lift("HIP_RAISE", "BARBELL_HIP_THRUST", 12, 40)),
+        sets(3, lift("CRUNCH", "CRUNCH", 20), lift("HIP_RAISE", "BARBELL_HIP_THRUST_ON_FLOOR", 12, 40)),
         minutes=20,
     )
     yield workout("Runner's strength", "strength_training",
