@@ -1,7 +1,7 @@
 """Where coaching hooks in: what it does with records that a sync brings, and with what happened elsewhere."""
 
 from coaching import notifications
-from coaching.services import delivering
+from coaching.services import delivering, library
 from coaching.sinks import WorkoutSink
 from integrations import events, sinks
 from integrations.models import Connection, DomainEvent, Resource
@@ -17,8 +17,14 @@ def cancel_deliveries(event: DomainEvent) -> None:
         delivering.cancel_for(event.connection)
 
 
+def purge_library(event: DomainEvent) -> None:
+    if event.connection and event.payload.get("purge"):
+        library.purge(event.connection)
+
+
 sinks.register(Resource.WORKOUTS, WorkoutSink())
 events.subscribe("connection.activated", resume_deliveries)
 events.subscribe("connection.disconnected", cancel_deliveries)
+events.subscribe("connection.disconnected", purge_library)
 for kind, consumer in notifications.CONSUMERS.items():
     events.subscribe(kind, consumer)

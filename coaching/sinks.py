@@ -17,6 +17,13 @@ STAMPED = ["current", "external_version", "gone_at", "updated_at"]
 class WorkoutSink:
     """Keeps a coach's library in step with one connection: a change makes a revision, a loss makes a mark."""
 
+    def adopt(self, connection: Connection) -> None:
+        """Who disconnects, keeps the library and connects the account again has each workout once."""
+        same = {"user": connection.user_id, "provider": connection.provider_id}
+        ended = Connection.objects.filter(**same, status=Connection.Status.DISCONNECTED).exclude(pk=connection.pk)
+        earlier = ended.filter(external_account_id=connection.external_account_id)
+        Workout.objects.filter(source__in=earlier).update(source=connection)
+
     def known(self, connection: Connection, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Version stamps of what is stored and not marked as gone."""
         stored = Workout.objects.filter(source=connection, external_id__in=external_ids, gone_at=None)

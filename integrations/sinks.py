@@ -25,6 +25,10 @@ class Changes:
 class Sink(Protocol):
     """One resource's door into the domain. `upsert` runs inside the page's transaction and writes only what changed."""
 
+    def adopt(self, connection: "Connection") -> None:
+        """A pass begins: take over what an earlier connection to the same account left. Safe to run twice."""
+        ...
+
     def known(self, connection: "Connection", external_ids: Sequence[str]) -> Mapping[str, str]:
         """The provider's version stamp of each id that is stored, current and not gone."""
         ...

@@ -104,8 +104,9 @@ def run(job_id: int) -> None:
 def _walk(job: SyncJob, stream: SyncStream) -> None:
     """One pass over the listing, or as much of it as the time allows."""
     deadline = time.monotonic() + timing().sync_budget_s
-    _begin(job, stream)
-    walk = Pass(job, stream, sinks.get(stream.resource), sinks.Changes(job.created_n, job.updated_n))
+    sink = sinks.get(stream.resource)
+    _begin(job, stream, sink)
+    walk = Pass(job, stream, sink, sinks.Changes(job.created_n, job.updated_n))
     client = client_for(stream.connection)
     calls_before = job.calls
     for number, page in enumerate(client.workouts(walk.known)):
@@ -120,11 +121,12 @@ def _walk(job: SyncJob, stream: SyncStream) -> None:
     concluding.succeed(job, stream, walk.sink, there=walk.there)
 
 
-def _begin(job: SyncJob, stream: SyncStream) -> None:
+def _begin(job: SyncJob, stream: SyncStream, sink: sinks.Sink) -> None:
     _stop_when_forbidden(stream)
     with transaction.atomic():
         if not job.write(started_at=Coalesce("started_at", Now()), heartbeat_at=Now(), cursor_from=stream.cursor):
             raise LeaseLost
+        sink.adopt(stream.connection)
         SyncStream.objects.filter(pk=stream.pk).update(generation=F("generation") + 1, last_attempt_at=Now())
     stream.refresh_from_db(fields=["generation", "cursor_version", "failures", "sweep_approved_n"])
 

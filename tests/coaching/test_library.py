@@ -9,10 +9,10 @@ from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEntry, User
-from coaching.models import Workout, WorkoutRevision
+from coaching.models import CoachingLink, Share, Workout, WorkoutRevision
 from coaching.services import library
 from coaching.sinks import WorkoutSink
-from integrations import sinks
+from integrations import events, sinks
 from integrations.models import Connection, Provider, Resource
 from integrations.records import End, EndKind, Segment, Sport, Target, TargetKind, WorkoutRecord, WorkoutStep
 from integrations.sinks import Changes
@@ -251,3 +251,53 @@ def test_an_archived_workout_leaves_the_library_and_no_sync_brings_it_back(
     assert workout.revisions.count() == 2
     entry = AuditEntry.objects.get(action="workout.archived")
     assert (entry.actor, entry.object_id) == (library_of_four, str(workout.public_id))
+
+
+def disconnected(source: Connection) -> None:
+    Connection.objects.filter(pk=source.pk).update(status=Connection.Status.DISCONNECTED)
+
+
+@pytest.mark.django_db
+def test_who_comes_back_with_the_same_account_finds_each_workout_once(sink: sinks.Sink, source: Connection) -> None:
+    sink.upsert(source, [record(1), record(2)])
+    disconnected(source)
+    again = Connection.objects.create(
+        user=source.user, provider=source.provider, status="active", external_account_id=source.external_account_id
+    )
+    for _ in range(2):
+        sink.adopt(again)
+    assert sink.known(again, ["1", "2"]) == {"1": "1", "2": "1"}
+    assert sink.upsert(again, [record(1), record(2)]) == Changes(unchanged=2)
+    assert Workout.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_nobody_takes_over_what_another_account_or_person_left(
+    sink: sinks.Sink, source: Connection, other_coach: User
+) -> None:
+    sink.upsert(source, [record(1)])
+    disconnected(source)
+    other_account = {"user": source.user, "external_account_id": "2"}
+    other_person = {"user": other_coach, "external_account_id": source.external_account_id}
+    for fields in (other_account, other_person):
+        sink.adopt(Connection.objects.create(provider=source.provider, status="active", **fields))
+    assert Workout.objects.get().source == source
+
+
+@pytest.mark.django_db
+def test_a_purge_removes_the_library_and_leaves_what_athletes_were_offered(
+    sink: sinks.Sink, source: Connection, link: CoachingLink
+) -> None:
+    sink.upsert(source, [record(1), record(2)])
+    offered = Workout.objects.get(external_id="2")
+    assert offered.current is not None
+    share = Share.objects.create(link=link, workout=offered, revision=offered.current)
+    events.publish("connection.disconnected", source, connection=source, purge=False)
+    events.dispatch_due()
+    assert Workout.objects.library(source.user).count() == 2
+    events.publish("connection.disconnected", source, connection=source, purge=True)
+    events.dispatch_due()
+    assert not Workout.objects.library(source.user).exists()
+    assert Workout.objects.get().pk == offered.pk
+    assert share.revision.record.name == "Workout 2"
+    assert sink.upsert(source, [record(2)]) == Changes(created=1)  # connected again, it is a workout of its own
