@@ -34,7 +34,7 @@ check: install-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(AS_TEST) $(VENV)/bin/mypy .
-	@echo "migrations"; $(AS_TEST) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@echo "migrations"; $(AS_PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@echo "deploy settings and templates"; $(AS_PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	$(PY) -m pytest -q tests/test_architecture.py
 

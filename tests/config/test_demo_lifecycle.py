@@ -17,7 +17,7 @@ OURS = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "TESTING", "CREDENTIAL
 PARTS = {"sandbox", "web", "worker", "beat"}
 START_S, STOP_S = 120, 60
 
-pytestmark = pytest.mark.xdist_group("demo")
+pytestmark = pytest.mark.xdist_group("demo")  # one at a time
 
 
 class Runs:

@@ -11,7 +11,7 @@ from tests.journeys.conftest import Enter, Stack, Visitor
 
 PASSWORD = "sandbox-only"
 NEW_PASSWORD = "a long enough pass phrase"
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo")]  # one demo at a time
 
 
 def next_tuesday() -> date:
