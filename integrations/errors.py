@@ -225,7 +225,7 @@ def from_exception(exc: BaseException, *, provider: str) -> IntegrationError:
         return ConnectionError(f"{provider} could not be reached", provider=provider)
     if isinstance(exc, requests.exceptions.Timeout):
         return TimeoutError(f"{provider} did not answer in time", provider=provider)
-    if isinstance(exc, requests.exceptions.ConnectionError):
+    if isinstance(exc, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
         if _was_sent(exc):
             return TimeoutError(f"{provider} broke the connection off", provider=provider, code="connection_lost")
         return ConnectionError(f"{provider} could not be reached", provider=provider)
@@ -234,13 +234,16 @@ def from_exception(exc: BaseException, *, provider: str) -> IntegrationError:
     return IntegrationError(f"unexpected {type(exc).__name__}", provider=provider, code="unexpected")
 
 
+BROKE_OFF = {"ProtocolError", "ConnectionResetError", "RemoteDisconnected", "IncompleteRead", "ReadTimeoutError"}
+
+
 def _was_sent(exc: BaseException) -> bool:
     """Whether the request may have reached the provider: urllib3 tells a refused connection from a reset one."""
     seen: BaseException | None = exc
     for _ in range(8):
         if seen is None:
             return False
-        if type(seen).__name__ in {"ProtocolError", "ConnectionResetError", "RemoteDisconnected", "IncompleteRead"}:
+        if type(seen).__name__ in BROKE_OFF:
             return True
         reason = getattr(seen, "reason", None) or next((a for a in seen.args if isinstance(a, BaseException)), None)
         seen = reason if isinstance(reason, BaseException) else seen.__cause__ or seen.__context__
