@@ -11,7 +11,7 @@ from integrations.sandbox.kit import EVERYBODY, Sandbox
 from integrations.sandbox.messages import Answer, Call
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
@@ -64,7 +64,7 @@ def _provider(sandbox: Sandbox) -> str:
     rows = sandbox.accounts()
     cards = "".join(_card(sandbox, row) for row in rows)
     fault = _badge(sandbox, EVERYBODY) or "<span class='soft'>no fault for everybody</span>"
-    link = f"<a href='{address(sandbox, EVERYBODY)}'>All accounts</a>"
+    link = f"<a href='{address(sandbox, EVERYBODY)}'>Faults of all accounts</a>"
     head = f"<div class='bar'><h2>{escape(sandbox.label)}</h2><span>{len(rows)} accounts</span>{fault}{link}</div>"
     return f"<section>{head}<div class='cards'>{cards}</div>{_log(sandbox.calls)}</section>"
 
@@ -175,7 +175,7 @@ def _workout(sandbox: Sandbox, key: str, workout: Mapping[str, Any]) -> str:
         sandbox,
         key,
         f"<input name='value' value='{name}' aria-label='Name of workout {escape(workout['id'])}'>"
-        f"{_hidden('workout', workout['id'])}<span class='soft'>{escape(workout['sport'])}</span>"
+        f"{_hidden('workout', workout['id'])}<span class='soft sport'>{escape(workout['sport'].replace('_', ' '))}</span>"
         f"<button name='what' value='rename' aria-label='Rename {name}'>Rename</button>"
         f"<button name='what' value='delete' aria-label='Delete {name}'>Delete</button>",
     )

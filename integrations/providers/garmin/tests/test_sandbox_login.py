@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -22,7 +23,7 @@ MOBILE_LOGIN = "/sso/mobile/api/login"
 TOKEN = "/token/di-oauth2-service/oauth/token"
 
 
-def shown(box: GarminSandbox, email: str) -> dict:
+def shown(box: GarminSandbox, email: str) -> dict[str, Any]:
     return next(row for row in box.accounts() if row["email"] == email)
 
 

@@ -150,7 +150,7 @@ def test_the_vocabulary_is_the_servers(garmin: Garmin) -> None:
 
 
 def test_activities_are_read_by_day_and_a_late_one_finds_its_place(garmin: Garmin, box: GarminSandbox) -> None:
-    rows = garmin.get_activities(0, 100)
+    rows: list[Any] = list(garmin.get_activities(0, 100))
     days = [row["startTimeLocal"] for row in rows]
     assert len(rows) == garmin.count_activities() == 40
     assert days == sorted(days, reverse=True)
@@ -159,7 +159,8 @@ def test_activities_are_read_by_day_and_a_late_one_finds_its_place(garmin: Garmi
     box.change(BEN, "train", "", (date.fromisoformat(since) - timedelta(days=10)).isoformat())
     assert len(garmin.get_activities_by_date(since)) == 5
     assert garmin.count_activities() == 41
-    assert garmin.get_activities(14, 2)[0]["startTimeLocal"][:10] < since
+    late: list[Any] = list(garmin.get_activities(14, 2))
+    assert late[0]["startTimeLocal"][:10] < since
     assert garmin.get_devices()[0]["productDisplayName"]
 
 
