@@ -225,3 +225,20 @@ def test_coaching_starts_with_a_click_and_leads_nowhere_foreign(as_athlete: Clie
     assert answer["Location"] == "/"
     athlete.refresh_from_db()
     assert athlete.is_coach
+
+
+def many_athletes(coach: User, count: int) -> None:
+    people = [User(email=f"many{n}@example.org", display_name=f"Many {n}", password="!") for n in range(count)]
+    made = User.objects.bulk_create(people)
+    CoachingLink.objects.bulk_create(CoachingLink(coach=coach, athlete=user, scopes=["plan"]) for user in made)
+
+
+@pytest.mark.parametrize("count", [10, 1000])
+def test_sharing_with_everybody_takes_the_same_queries_for_ten_and_a_thousand(
+    as_coach: Client, coach: User, workout: Workout, count: int, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    many_athletes(coach, count)
+    with django_assert_max_num_queries(30):
+        answer = as_coach.post(share_address(workout), {"everyone": "on"})
+    assert answer.status_code == 302
+    assert Share.objects.count() == count
