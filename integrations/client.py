@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+import structlog
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,6 +18,8 @@ from integrations.spec import Adapter, Raw, RawPage
 READS_A_PAGE = 10  # full reads between two commits
 MOST_PAGES = 1000
 STAMP_EVERY = timedelta(minutes=1)
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,14 @@ class WorkoutPage:
     ours: int = 0
     bad: list[BadItem] = field(default_factory=list)
     total: int | None = None
+
+
+@dataclass(slots=True)
+class ActivityPage:
+    """One page of activities: what was read, and what was set aside."""
+
+    records: list[ActivityRecord] = field(default_factory=list)
+    bad: list[BadItem] = field(default_factory=list)
 
 
 def client_for(connection: Connection) -> "ProviderClient":
@@ -80,8 +91,7 @@ class ProviderClient:
 
     def workout(self, external_id: str) -> WorkoutRecord:
         raw = self._call(lambda adapter: adapter.workout(external_id))
-        if str(raw.get("ownerId") or self.connection.external_account_id) != self.connection.external_account_id:
-            raise errors.DataError("the workout belongs to another account", code="foreign")
+        self._own(str(raw.get("ownerId") or ""), external_id)
         return self._validator.validate_workout(self._translator.to_workout(raw))
 
     def create_workout(self, record: WorkoutRecord) -> str:
@@ -121,10 +131,28 @@ class ProviderClient:
     def unschedule(self, schedule_id: str) -> None:
         self._call_unless_gone(lambda adapter: adapter.unschedule(schedule_id))
 
-    def activities(self, since: date | None) -> Iterator[list[ActivityRecord]]:
-        """Activities from the local day `since` on, newest first, a page at a time."""
-        for page in self._pages(lambda adapter, start: adapter.activity_page(start, since=since)):
-            yield [self._validator.validate_activity(self._translator.to_activity(raw)) for raw in page.items]
+    def activities(self, since: date | None) -> Iterator[ActivityPage]:
+        """Activities from the local day `since` on, newest first, a page at a time; a bad one costs itself alone."""
+        for raw_page in self._pages(lambda adapter, start: adapter.activity_page(start, since=since)):
+            page = ActivityPage()
+            for raw in raw_page.items:
+                try:
+                    page.records.append(self._activity(raw))
+                except errors.DataError as exc:
+                    page.bad.append(BadItem(str(raw.get("activityId", "")), exc.message))
+            yield page
+
+    def _activity(self, raw: Raw) -> ActivityRecord:
+        record = self._validator.validate_activity(self._translator.to_activity(raw))
+        self._own(record.account_id, record.external_id)
+        return record
+
+    def _own(self, account_id: str, external_id: str) -> None:
+        """Refuse what belongs to somebody else: a provider mixed two people up, and it must not reach either."""
+        if account_id and account_id != self.connection.external_account_id:
+            provider = self.connection.provider.slug
+            log.warning("foreign_item", provider=provider, connection=str(self.connection.public_id), item=external_id)
+            raise errors.DataError("it belongs to another account", provider=provider, code="foreign")
 
     def _pages(self, read: Callable[[Adapter, int], RawPage]) -> Iterator[RawPage]:
         start: int | None = 0
