@@ -1,5 +1,6 @@
 """A copy's way to the athlete's account, against Garmin's real protocol."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from coaching.models import CoachingLink, Delivery, DeliveryStatus
+from coaching.models import CoachingLink, Delivery, DeliveryStatus, Share
 from coaching.services import delivering, inviting, reconciling, sending, sharing
 from integrations.models import Connection, DomainEvent, Provider, ProviderMode
 from integrations.records import MARKER, Segment, Sport, Stroke, WorkoutRecord, WorkoutStep
@@ -268,6 +269,25 @@ def test_a_link_that_ends_between_two_calls_stops_the_second(link: CoachingLink,
     assert account.calls(SCHEDULE) == 0
     reconcile(delivery)
     assert account.holds() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda: CoachingLink.objects.update(status="ended", ended_at=timezone.now()), Status.CANCELLED),
+        (lambda: Share.objects.update(status="declined"), Status.CANCELLED),
+        (lambda: Connection.objects.update(status="paused"), Status.BLOCKED),
+        (lambda: Provider.objects.update(mode=ProviderMode.HOLD), Status.BLOCKED),
+    ],
+)
+def test_what_changes_between_two_calls_is_asked_of_the_rows_themselves(
+    link: CoachingLink, account: Account, change: Callable[[], int], status: str
+) -> None:
+    delivery = accepted(link)
+    account.when(CREATE, change)
+    assert run(delivery).status == status
+    assert delivery.lease_token is None
+    assert account.calls(SCHEDULE) == 0
 
 
 def reconcile(delivery: Delivery) -> None:

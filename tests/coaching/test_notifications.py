@@ -4,6 +4,7 @@ import smtplib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core import mail
@@ -167,10 +168,13 @@ class Failing(EmailBackend):
     """A mail server that does as the test says."""
 
     error: Exception | None = None
+    meanwhile: Callable[[], object] | None = None
 
     def send_messages(self, messages: Any) -> int:
         if Failing.error:
             raise Failing.error
+        if Failing.meanwhile:
+            Failing.meanwhile()
         return super().send_messages(messages)
 
 
@@ -182,6 +186,7 @@ def smtp(settings: Any) -> Callable[[Exception | None], None]:
         Failing.error = error
 
     fails_with(None)
+    Failing.meanwhile = None
     return fails_with
 
 
@@ -245,6 +250,17 @@ def test_a_mail_that_a_dead_worker_held_leaves_later(link: CoachingLink) -> None
     Notification.objects.filter(pk=row.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     notifications.send_due()
     assert send_again(row).status == Notification.Status.SENT
+
+
+def test_a_slow_sender_leaves_what_others_have_taken_over(
+    link: CoachingLink, smtp: Callable[[Exception | None], None]
+) -> None:
+    mail_row(link)
+    offer(link, easy_run("Hills"))
+    dispatch()
+    Failing.meanwhile = lambda: Notification.objects.filter(status="sending").update(lease_token=uuid4())
+    assert notifications.send_due() == 0
+    assert len(mail.outbox) == 1
 
 
 @pytest.mark.django_db(transaction=True)
