@@ -83,7 +83,7 @@ def test_fifty_clicks_and_doubled_tasks_make_one_workout(link: CoachingLink, acc
         ("503", Status.UNCERTAIN, "server", True),
         ("html", Status.UNCERTAIN, "provider_bad_answer", True),
         ("truncated", Status.UNCERTAIN, "provider_bad_answer", True),
-        ("cut", Status.UNCERTAIN, "data", True),
+        ("cut", Status.UNCERTAIN, "connection_lost", True),
         ("drop", Status.UNCERTAIN, "connection_lost", True),
         ("drop-after", Status.UNCERTAIN, "connection_lost", True),
         ("500-after", Status.UNCERTAIN, "server", True),
