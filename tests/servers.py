@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,26 @@ os.environ.setdefault("TESTING", "true")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 os.environ.setdefault("CREDENTIAL_KEYS", "test:" + "dGVzdGtleXRlc3RrZXl0ZXN0a2V5dGVzdGtleTEyMzQ=")
 
+PREFIX = "coaching-tests-"
+OWNER = "owner.pid"
+
+
+def _sweep() -> None:
+    """End the servers of test runs that were killed: nobody else would."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError, ValueError):  # somebody else's, or being made or swept by another run
+            if not servers.is_running(int((folder / OWNER).read_text())):
+                servers.stop_leftovers(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 _folder: Path | None = None
 _running: servers.Servers | None = None
 
 if "PYTEST_XDIST_WORKER" not in os.environ and "DATABASE_URL" not in os.environ:
-    _folder = Path(tempfile.mkdtemp(prefix="coaching-tests-"))
+    _sweep()
+    _folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    (_folder / OWNER).write_text(str(os.getpid()))
     _running = servers.start(_folder, durable=False)
     os.environ.update(_running.environment())
 if worker := os.environ.get("PYTEST_XDIST_WORKER", ""):

@@ -38,7 +38,7 @@ class Server:
     def alive(self) -> bool:
         if self.process is not None:
             return self.process.poll() is None
-        return _alive(self.pid)
+        return is_running(self.pid)
 
     def stop(self) -> None:
         """Ask it to stop and wait; safe to run twice."""
@@ -268,10 +268,10 @@ def _postmaster_pid(data: Path) -> int | None:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc").exists() else b"postgres"
     except OSError:
         return None
-    return pid if _alive(pid) and b"postgres" in command else None
+    return pid if is_running(pid) and b"postgres" in command else None
 
 
-def _alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """One that has ended counts as gone, although nobody may have asked for its exit code yet."""
     try:
         os.kill(pid, 0)
