@@ -75,8 +75,12 @@ def test_a_status_is_answered_until_it_is_healed(box: GarminSandbox, ben: Caller
 
 def test_once_is_for_one_call_even_when_many_come_at_once(box: GarminSandbox, ben: Caller) -> None:
     box.set_fault(BEN, "503-once")
+
+    def ask(_: int) -> int:
+        return requests.get(ben.base + LIST, headers=dict(ben.headers), timeout=10).status_code  # a connection each
+
     with ThreadPoolExecutor(8) as pool:
-        answers = sorted(pool.map(lambda _: ben.ask().status_code, range(8)))
+        answers = sorted(pool.map(ask, range(8)))
     assert answers == [200] * 7 + [503]
     assert box.fault_of(BEN) == ""
 
@@ -159,6 +163,18 @@ def test_a_fault_of_everybody_and_one_of_a_request(box: GarminSandbox, ben: Call
     assert ben.ask().status_code == 412
     box.set_fault(BEN, "409")
     assert ben.ask().status_code == 409, "an account's own goes first"
+
+
+def test_an_accounts_trouble_leaves_its_login_alone_and_waits_for_its_own_call(
+    sandbox: RunningSandbox, box: GarminSandbox, ben: Caller
+) -> None:
+    page = f"{sandbox.base_urls('garmin')['sso']}/mobile/sso/en_US/sign-in"
+    box.set_fault("*", "503-once")
+    assert requests.get(page, timeout=5).status_code == 200
+    assert [ben.ask().status_code, ben.ask().status_code] == [503, 200]
+    box.set_fault("*", "login-429-once")
+    assert ben.ask().status_code == 200
+    assert [requests.get(page, timeout=5).status_code for _ in range(2)] == [429, 200]
 
 
 @pytest.mark.parametrize("fault", ["nonsense", "200", "slow:often", "999"])
