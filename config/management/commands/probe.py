@@ -43,7 +43,9 @@ def _web(port: int) -> str:
 def _worker() -> str:
     name = f"celery@{socket.gethostname()}"
     try:
-        answers = current_app.control.ping(destination=[name], timeout=TIMEOUT_S)
+        with current_app.connection_for_write(settings.CELERY_BROKER_URL) as broker:
+            broker.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
+            answers = current_app.control.ping(destination=[name], timeout=TIMEOUT_S, connection=broker)
     except OperationalError:
         return "the broker is away"
     return "" if answers else f"{name} does not answer"
