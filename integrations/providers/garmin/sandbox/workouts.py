@@ -2,6 +2,7 @@
 
 import calendar
 import copy
+from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -37,9 +38,9 @@ class WorkoutRoutes(Sandbox):
 
     state: State
 
+    @abstractmethod
     def _own(self, request: Request) -> Raw:
         """The account that asks."""
-        raise NotImplementedError
 
     @route("GET", LISTING)
     def list_workouts(self, request: Request) -> Answer:
