@@ -37,8 +37,10 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "DATABASE_URL" not in os.environ:
     _running = servers.start(_folder, durable=False)
     os.environ.update(_running.environment())
 if worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
-    database = int(worker.removeprefix("gw")) + 2
-    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={database}")
+    number = int(worker.removeprefix("gw"))  # each process has its own cache and its own queues
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={number + 2}")
+    broker = os.environ["CELERY_BROKER_URL"].replace("virtual_host=1", f"virtual_host={number + 9}")
+    os.environ["CELERY_BROKER_URL"] = broker
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
