@@ -175,6 +175,8 @@ def test_a_ticket_buys_tokens_once(running_sandbox: RunningSandbox, box: GarminS
         return requests.post(url, data=form, headers={"Authorization": "Basic eDo="}, timeout=5).status_code
 
     assert [buy(), buy()] == [200, 400]
+    form["service_ticket"] = box.state.ticket_for(BEN, "https://another.example")
+    assert buy() == 400, "it is good for the service that the login named"
     assert requests.post(url, data=form, timeout=5).status_code == 401
 
 

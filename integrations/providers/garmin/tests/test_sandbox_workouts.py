@@ -159,8 +159,10 @@ def test_activities_are_read_by_day_and_a_late_one_finds_its_place(garmin: Garmi
     box.change(BEN, "train", "", (date.fromisoformat(since) - timedelta(days=10)).isoformat())
     assert len(garmin.get_activities_by_date(since)) == 5
     assert garmin.count_activities() == 41
-    late: list[Any] = list(garmin.get_activities(14, 2))
-    assert late[0]["startTimeLocal"][:10] < since
+    now: list[Any] = list(garmin.get_activities(0, 100))
+    days = [row["startTimeLocal"] for row in now]
+    assert days == sorted(days, reverse=True)
+    assert {row["activityId"] for row in now} > {row["activityId"] for row in rows}
     assert garmin.get_devices()[0]["productDisplayName"]
 
 
