@@ -56,7 +56,7 @@ def connect_garmin(visitor: Visitor, email: str, *, shots: bool = False) -> None
 def see_library(visitor: Visitor, *, at_least: int = 60) -> None:
     visitor.go("/library/")
     visitor.shot("library-arriving")
-    expect(visitor.page.get_by_text("In step")).to_be_visible(timeout=60_000)
+    expect(visitor.page.get_by_text("In step", exact=True)).to_be_visible(timeout=60_000)
     visitor.go("/library/")
     words = visitor.page.get_by_text(re.compile(r"\d+ workouts")).first.inner_text()
     assert int(words.split()[0]) >= at_least
