@@ -101,6 +101,13 @@ class _Client(Client):
     def _do_mobile_login(self, sess: Any, email: str, password: str) -> None:
         super()._do_mobile_login(_Watched(sess, self.seen), email, password)
 
+    def _establish_session(self, ticket: str, sess: Any = None, service_url: str | None = None) -> None:  # noqa: ARG002
+        """Only tokens will do: the library's other way, web cookies, would ask a host that is none of our base URLs."""
+        try:
+            self._exchange_service_ticket(ticket, service_url=service_url)
+        except (GarminConnectConnectionError, GarminConnectTooManyRequestsError, requests.RequestException, CurlError):
+            raise GarminConnectAuthenticationError("no tokens for the ticket") from None
+
     def _complete_mfa(self, mfa_code: str) -> None:
         self._mfa_session = _Watched(self._mfa_session, self.seen)
         super()._complete_mfa(mfa_code)
@@ -171,6 +178,8 @@ def _reason(seen: _Seen, *, refused: bool, wrong: type[errors.IntegrationError])
         return errors.LoginBlocked(provider=SLUG, code="captcha", status=seen.status)
     if seen.status >= 500:
         return errors.ServerError(provider=SLUG, status=seen.status)
+    if seen.word == "SUCCESSFUL":
+        return errors.ServerError("garmin gave no tokens", provider=SLUG, code="no_tokens")
     if refused:
         return wrong(provider=SLUG, status=seen.status)
     return errors.DataError("garmin answered the login in an unknown way", provider=SLUG, status=seen.status)
