@@ -185,7 +185,7 @@ def parse_retry_after(value: str | None, *, now: float | None = None) -> float |
     text = value.strip()
     try:
         return max(0.0, float(int(text)))
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         then = parsedate_to_datetime(text).timestamp()

@@ -78,15 +78,19 @@ class Worker:
         finally:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
-            with database.cursor() as cursor:  # the server would still finish what a dead client asked for
-                cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE NOT granted")
+            self._held_up("SELECT pg_terminate_backend(pid, 5000)")  # the server would finish a dead client's wish
             self.row.close()
 
     def _waits(self) -> bool:
         assert self.process.poll() is None, "the worker ended before it could be killed"
+        return bool(self._held_up("SELECT pid"))
+
+    def _held_up(self, select: str) -> list[tuple[object, ...]]:
+        """Asked of the sessions that wait for our row, and of no other test's."""
+        blocked = f"{select} FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
         with database.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            return bool(cursor.fetchone() != (0,))
+            cursor.execute(blocked, [self.row.info.backend_pid])
+            return cursor.fetchall()
 
 
 @pytest.mark.parametrize("label", [CREATE, SCHEDULE])

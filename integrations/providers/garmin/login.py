@@ -9,9 +9,9 @@ import binascii
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,12 +26,14 @@ from garminconnect.exceptions import (
 )
 
 from integrations import errors
+from integrations.providers.garmin.adapter import APP_HEADERS
 from integrations.spec import Challenge, Gateway, Grant
 
 SLUG = "garmin"
 TOKEN_PATH = "/di-oauth2-service/oauth/token"
 OTHER_STRATEGIES = frozenset({"widget+cffi", "portal+cffi", "portal+requests"})
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LET_IN, CAPTCHA = "SUCCESSFUL", "CAPTCHA_REQUIRED"
 PAUSES = {name: vars(sso)[name] for name in ("MOBILE_DELAY_MIN_S", "MOBILE_DELAY_MAX_S")}
 
 logging.getLogger("garminconnect").setLevel(logging.CRITICAL)  # its lines quote answers
@@ -39,13 +41,44 @@ logging.getLogger("garminconnect").setLevel(logging.CRITICAL)  # its lines quote
 _one_login = threading.Lock()
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is kept of one answer: its status, Garmin's word for it, and how long it asks to wait."""
+
+    status: int
+    word: str = ""
+    retry_after: float | None = None
+
+    @property
+    def is_block(self) -> bool:
+        return self.status in {403, 427, 429} or self.word in {"429", CAPTCHA}
+
+
 @dataclass(slots=True)
 class _Seen:
-    """The last answer of the login pages: its status and Garmin's word for it."""
+    """The answers of one login, in their order; `unreachable` when the last request got none."""
 
-    status: int = 0
-    word: str = ""
+    answers: list[_Answer] = field(default_factory=list)
     unreachable: bool = False
+
+    def watch(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            response = call(*args, **kwargs)
+        except (CurlError, requests.RequestException):
+            self.unreachable = True
+            raise
+        self.unreachable = False
+        wait = errors.parse_retry_after(response.headers.get("Retry-After"))
+        self.answers.append(_Answer(response.status_code, _word(response), wait))
+        return response
+
+    @property
+    def last(self) -> _Answer:
+        return self.answers[-1] if self.answers else _Answer(0)
+
+    @property
+    def was_let_in(self) -> bool:
+        return any(answer.word == LET_IN for answer in self.answers)
 
 
 class _Watched:
@@ -58,19 +91,10 @@ class _Watched:
         return getattr(self._session, name)
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
-        return self._watch(self._session.get, *args, **kwargs)
+        return self._seen.watch(self._session.get, *args, **kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> Any:
-        return self._watch(self._session.post, *args, **kwargs)
-
-    def _watch(self, call: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            response = call(*args, **kwargs)
-        except (CurlError, requests.RequestException):
-            self._seen.unreachable = True
-            raise
-        self._seen.unreachable, self._seen.status, self._seen.word = False, response.status_code, _word(response)
-        return response
+        return self._seen.watch(self._session.post, *args, **kwargs)
 
 
 def _word(response: Any) -> str:
@@ -88,10 +112,10 @@ def _word(response: Any) -> str:
 
 
 class _Client(Client):
-    """The library's client, pointed at our base URLs, with its login sessions watched."""
+    """The library's client, pointed at our base URLs, with the answers to its login seen."""
 
     def __init__(self, base_urls: Mapping[str, str]) -> None:
-        super().__init__()
+        super().__init__(verify_login=False)  # activation reads the profile; a refusal there must not log in anew
         self.seen = _Seen()
         self.skip_strategies = set(OTHER_STRATEGIES)
         self._sso, self._connect = base_urls["sso"], base_urls["connect"]
@@ -101,16 +125,22 @@ class _Client(Client):
     def _do_mobile_login(self, sess: Any, email: str, password: str) -> None:
         super()._do_mobile_login(_Watched(sess, self.seen), email, password)
 
-    def _establish_session(self, ticket: str, sess: Any = None, service_url: str | None = None) -> None:  # noqa: ARG002
-        """Only tokens will do: the library's other way, web cookies, would ask a host that is none of our base URLs."""
-        try:
-            self._exchange_service_ticket(ticket, service_url=service_url)
-        except (GarminConnectConnectionError, GarminConnectTooManyRequestsError, requests.RequestException, CurlError):
-            raise GarminConnectAuthenticationError("no tokens for the ticket") from None
-
     def _complete_mfa(self, mfa_code: str) -> None:
         self._mfa_session = _Watched(self._mfa_session, self.seen)
         super()._complete_mfa(mfa_code)
+
+    def _establish_session(self, ticket: str, sess: Any = None, service_url: str | None = None) -> None:  # noqa: ARG002
+        """Tokens or nothing: the library would fetch a cookie from a host that is none of our base URLs.
+
+        Then it would send the password again, though that was accepted; only this exception keeps it from that.
+        """
+        try:
+            self._exchange_service_ticket(ticket, service_url=service_url)
+        except (GarminConnectConnectionError, GarminConnectTooManyRequestsError, CurlError, requests.RequestException):
+            raise GarminConnectAuthenticationError("no tokens for the ticket") from None
+
+    def _http_post(self, url: str, **kwargs: Any) -> Any:
+        return self.seen.watch(super()._http_post, url, **kwargs)
 
 
 class Login:
@@ -137,18 +167,19 @@ class Login:
         client_id = secrets["di_client_id"]
         basic = base64.b64encode(f"{client_id}:".encode()).decode()
         form = {"grant_type": "refresh_token", "client_id": client_id, "refresh_token": secrets["di_refresh_token"]}
-        headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
+        headers = APP_HEADERS | {"Authorization": f"Basic {basic}"}
         try:
             answer = self.gateway.request(
                 "POST", TOKEN_PATH, base="token", operation="renew", idempotent=False, data=form, headers=headers
             ).data
-        except errors.ValidationError as exc:
+        except (errors.ValidationError, errors.AuthenticationError) as exc:
             if exc.context.get("provider_code") != "invalid_grant":
                 raise
             raise errors.AuthenticationError(provider=SLUG, code="invalid_grant", status=exc.status) from None
-        if not (isinstance(answer, dict) and answer.get("access_token") and answer.get("refresh_token")):
+        if not (isinstance(answer, dict) and answer.get("access_token")):
             raise errors.DataError("garmin renewed the login in an unknown shape", provider=SLUG)
-        return _grant(str(answer["access_token"]), str(answer["refresh_token"]), client_id)
+        refresh = str(answer.get("refresh_token") or secrets["di_refresh_token"])
+        return _grant(str(answer["access_token"]), refresh, client_id)
 
 
 @contextmanager
@@ -163,26 +194,34 @@ def _explained(seen: _Seen, wrong: type[errors.IntegrationError] = errors.LoginR
         CurlError,
         requests.RequestException,
     ) as exc:
-        refused = isinstance(exc, GarminConnectAuthenticationError)
-        raise _reason(seen, refused=refused, wrong=wrong) from None
+        refused = isinstance(exc, GarminConnectAuthenticationError) and not seen.was_let_in
+        raise _reason(seen, wrong if refused else None) from None
 
 
-def _reason(seen: _Seen, *, refused: bool, wrong: type[errors.IntegrationError]) -> errors.IntegrationError:
+def _reason(seen: _Seen, wrong: type[errors.IntegrationError] | None) -> errors.IntegrationError:
+    """What the answers say; a plain refusal counts before what its repetition elsewhere was answered."""
+    if wrong and any(answer.word and not answer.is_block for answer in seen.answers):
+        return wrong(provider=SLUG, status=seen.last.status)
+    if blocked := next((answer for answer in reversed(seen.answers) if answer.is_block), None):
+        return _blocked(blocked)
     if seen.unreachable:
         return errors.ConnectionError(provider=SLUG)
-    if seen.status in {427, 429} or seen.word == "429":
-        return errors.LoginBlocked(provider=SLUG, code="login_rate_limited", status=seen.status)
-    if seen.status == 403:
-        return errors.LoginBlocked(provider=SLUG, code="login_blocked", status=403)
-    if seen.word == "CAPTCHA_REQUIRED":
-        return errors.LoginBlocked(provider=SLUG, code="captcha", status=seen.status)
-    if seen.status >= 500:
-        return errors.ServerError(provider=SLUG, status=seen.status)
-    if seen.word == "SUCCESSFUL":
-        return errors.ServerError("garmin gave no tokens", provider=SLUG, code="no_tokens")
-    if refused:
-        return wrong(provider=SLUG, status=seen.status)
-    return errors.DataError("garmin answered the login in an unknown way", provider=SLUG, status=seen.status)
+    if seen.last.status >= 500:
+        return errors.ServerError(provider=SLUG, status=seen.last.status)
+    if seen.was_let_in:
+        return errors.ServerError("garmin gave no tokens", provider=SLUG, code="no_tokens", status=seen.last.status)
+    if wrong and not seen.answers:
+        return wrong(provider=SLUG)  # the library knows by itself that the waiting login is over
+    return errors.DataError("garmin answered the login in an unknown way", provider=SLUG, status=seen.last.status)
+
+
+def _blocked(answer: _Answer) -> errors.LoginBlocked:
+    code = "login_rate_limited"
+    if answer.word == CAPTCHA:
+        code = "captcha"
+    elif answer.status == 403:
+        code = "login_blocked"
+    return errors.LoginBlocked(provider=SLUG, code=code, status=answer.status, retry_after=answer.retry_after)
 
 
 @contextmanager
@@ -213,8 +252,15 @@ def _grant(token: str, refresh_token: str, client_id: str) -> Grant:
         "di_refresh_token": refresh_token,
         "di_client_id": str(payload.get("client_id") or client_id),
     }
-    expires = payload.get("exp")
-    return Grant(secrets, datetime.fromtimestamp(expires, UTC) if isinstance(expires, int | float) else None)
+    return Grant(secrets, _end(payload.get("exp")))
+
+
+def _end(claim: Any) -> datetime | None:
+    """A JWT's `exp`; None when it is no point in time."""
+    try:
+        return datetime.fromtimestamp(claim, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def _payload(token: str) -> dict[str, Any]:
