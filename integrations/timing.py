@@ -36,6 +36,7 @@ class Timing:
     delivery_first_look_s: float = 120
     delivery_look_gap_s: float = 60
     delivery_recheck_s: float = 600
+    rotation_lease_s: float = 60
     event_lease_s: float = 60
     event_retry_base_s: float = 1
     event_retry_cap_s: float = 3600

@@ -1,14 +1,19 @@
 from integrations.models.connection import Connection, ConnectSession, Credential, LoginCooldown
+from integrations.models.control import FeatureFlag, HealthReport, MaintenanceWindow
 from integrations.models.event import DomainEvent, Tick
-from integrations.models.provider import Provider, ProviderMode, VaultKey
+from integrations.models.provider import Provider, ProviderMode
 from integrations.models.sync import Resource, SyncJob, SyncStream
+from integrations.models.vault import VaultKey, VaultRotation
 
 __all__ = [
     "ConnectSession",
     "Connection",
     "Credential",
     "DomainEvent",
+    "FeatureFlag",
+    "HealthReport",
     "LoginCooldown",
+    "MaintenanceWindow",
     "Provider",
     "ProviderMode",
     "Resource",
@@ -16,4 +21,5 @@ __all__ = [
     "SyncStream",
     "Tick",
     "VaultKey",
+    "VaultRotation",
 ]

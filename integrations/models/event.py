@@ -32,6 +32,7 @@ class DomainEvent(Leased):
     status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
     created_at = models.DateTimeField(auto_now_add=True)
     done_at = models.DateTimeField(null=True, blank=True)
+    replays = models.PositiveSmallIntegerField(default=0)
 
     objects: LeasedQuerySet["DomainEvent"] = LeasedQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -61,15 +61,3 @@ class Provider(models.Model):
             "deliver": self.deliver_enabled,
         }
         return self.mode == ProviderMode.ENABLED and bool(switched[direction])
-
-
-class VaultKey(models.Model):
-    """A key id that has sealed rows, with a value that tells whether the ring still holds the same key."""
-
-    kid = models.CharField(max_length=16, unique=True)
-    check_value = models.CharField(max_length=64)
-    first_seen = models.DateTimeField(auto_now_add=True)
-    retired_at = models.DateTimeField(null=True, blank=True)
-
-    def __str__(self) -> str:
-        return self.kid

@@ -1,0 +1,81 @@
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from integrations.models.connection import Connection
+from integrations.models.provider import Provider
+
+
+class FeatureFlag(models.Model):
+    """Lets a part of the people in: a person's own number decides, so who is in stays in while the share grows."""
+
+    name = models.SlugField(max_length=64, unique=True)
+    description = models.CharField(max_length=200, blank=True)
+    enabled = models.BooleanField(default=True)
+    percentage = models.PositiveSmallIntegerField(default=100, validators=[MaxValueValidator(100)])
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.CheckConstraint(condition=Q(percentage__lte=100), name="flag_percentage")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MaintenanceWindow(models.Model):
+    """A provider's planned pause: announced, drained, read-only, over. The phase follows from the clock alone."""
+
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="windows")
+    announce_at = models.DateTimeField(db_default=Now())
+    drain_at = models.DateTimeField(help_text="From here on nothing new is begun; what runs may finish.")
+    starts_at = models.DateTimeField(help_text="From here on the provider is not called.")
+    ends_at = models.DateTimeField()
+    message = models.CharField(max_length=200, help_text="Shown to users, in their words.")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(announce_at__lte=F("drain_at"), drain_at__lte=F("starts_at"), starts_at__lt=F("ends_at")),
+                name="window_in_order",
+            )
+        ]
+        indexes = [models.Index(fields=["provider", "ends_at"], condition=Q(cancelled_at=None), name="window_standing")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.starts_at:%Y-%m-%d %H:%M}"
+
+
+class HealthReport(models.Model):
+    """What a look at a provider found: the light check of beat, or a self-test that a person asked for."""
+
+    class Kind(models.TextChoices):
+        CHECK = "check", "Light check"
+        SELF_TEST = "self_test", "Self-test"
+
+    class Outcome(models.TextChoices):
+        OK = "ok", "Works"
+        DEGRADED = "degraded", "Works in part"
+        FAILED = "failed", "Does not work"
+
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="health_reports")
+    connection = models.ForeignKey(Connection, models.CASCADE, null=True, blank=True, related_name="health_reports")
+    kind = models.CharField(max_length=12, choices=Kind)
+    outcome = models.CharField(max_length=8, choices=Outcome)
+    steps = models.JSONField(default=list)  # [{"name", "outcome", "detail", "seconds"}], no secrets
+    error_code = models.CharField(max_length=40, blank=True)
+    seconds = models.FloatField(default=0)
+    trace_id = models.CharField(max_length=32, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["provider", "-created_at"], name="healthreport_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.kind} {self.outcome}"
