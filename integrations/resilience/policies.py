@@ -1,11 +1,84 @@
-"""How a gateway behaves, as data; built from the spec and the provider's row."""
+"""How a gateway behaves, as data; built from the spec and the provider's row. All times in seconds."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitPolicy:
-    """A bucket of `capacity` tokens, refilled by `refill_rate` a second."""
+    """A bucket of `capacity` tokens, refilled by `refill_rate` a second; a caller waits `max_wait` for one at most."""
 
     capacity: float
     refill_rate: float
+    max_wait: float = 5.0
+
+    @property
+    def block(self) -> int:
+        """How many tokens a process takes at once: one Redis trip a block."""
+        return int(min(max(self.capacity / 10, 1), 50))
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`max_attempts` counts requests in all; before repetition n (0 is the first) `base_delay * multiplier ** n`."""
+
+    max_attempts: int = 3
+    base_delay: float = 1.0
+    max_delay: float = 30.0
+    multiplier: float = 2.0
+    jitter: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """Opens at a failure when the window holds `volume_threshold` calls and `failure_threshold` of them failed.
+
+    `is_failure(error)` overrides what counts as a failure of the provider.
+    """
+
+    failure_threshold: int = 5
+    volume_threshold: int = 10
+    window: float = 60.0
+    success_threshold: int = 3
+    open_timeout: float = 30.0
+    half_open_permits: int = 3
+    permit_lease: float = 60.0
+    is_failure: Callable[[Exception], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPolicy:
+    """Connections of a process to a provider. No minimum is held open: a first connection costs less than keeping one."""
+
+    max_connections: int = 10
+    acquire_timeout: float = 10.0
+    connect_timeout: float = 3.05
+    read_timeout: float = 20.0
+    wall_timeout: float = 30.0
+    idle_timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Everything a gateway is told. `deadline` bounds one call with all its waits and repetitions."""
+
+    limits: dict[str, RateLimitPolicy] = field(default_factory=dict)
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    pool: PoolPolicy = PoolPolicy()
+    deadline: float = 45.0
+
+    def scaled(self, by: float) -> "Policies":
+        """All waits of ours shortened alike, for fault tests; buckets and network time-outs stay as they are."""
+        retry = replace(
+            self.retry,
+            base_delay=self.retry.base_delay * by,
+            max_delay=self.retry.max_delay * by,
+            jitter=self.retry.jitter * by,
+        )
+        breaker = replace(
+            self.breaker,
+            open_timeout=self.breaker.open_timeout * by,
+            permit_lease=self.breaker.permit_lease * by,
+        )
+        return replace(self, retry=retry, breaker=breaker)
