@@ -17,6 +17,7 @@ TESTING = env.flag("TESTING")
 SANDBOX_ENABLED = env.flag("SANDBOX_ENABLED", DEMO or TESTING)
 SANDBOX_PORT = env.whole("SANDBOX_PORT", 8011, least=1)
 TIME_SCALE = env.number("TIME_SCALE", 1.0)
+INTEGRATIONS_PROCESSES = env.whole("INTEGRATIONS_PROCESSES", 4, least=1)
 LOCAL = DEMO or TESTING
 
 SECRET_KEY = env.text("SECRET_KEY", "local-only-" + "x" * 50 if LOCAL else "")

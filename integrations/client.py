@@ -49,9 +49,13 @@ class ActivityPage:
     bad: list[BadItem] = field(default_factory=list)
 
 
-def client_for(connection: Connection) -> "ProviderClient":
-    """The client of a connection. Calls happen with its credential, renewed when it has run out."""
-    return ProviderClient(connection)
+def client_for(connection: Connection, *, direction: str = "") -> "ProviderClient":
+    """The client of a connection. Calls happen with its credential, renewed when it has run out.
+
+    `direction` is "connect", "sync" or "deliver", which operations may switch off; without one it is a look of theirs,
+    which is let through.
+    """
+    return ProviderClient(connection, direction)
 
 
 def unsupported(slug: str, record: WorkoutRecord) -> list[Problem]:
@@ -62,11 +66,11 @@ def unsupported(slug: str, record: WorkoutRecord) -> list[Problem]:
 class ProviderClient:
     """Speaks records. Not shared between threads; cheap to make."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, direction: str) -> None:
         self.connection = connection
         self.calls = 0
         slug = connection.provider.slug
-        self._gateway = gateway_for(connection.provider)
+        self._door = gateway_for(connection.provider).facing(direction)
         self._adapter_class = registry.adapter_class(slug)
         self._translator = registry.translator(slug)
         self._validator = registry.validator(slug)
@@ -242,7 +246,7 @@ class ProviderClient:
 
     def _with[T](self, held: credentials.Held, call: Callable[[Adapter], T]) -> T:
         self.calls += 1
-        answer = call(self._adapter_class(self._gateway, held.secrets, str(self.connection.public_id)))
+        answer = call(self._adapter_class(self._door, held.secrets, str(self.connection.public_id)))
         self._stamp()
         return answer
 

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import redis
+from django.conf import settings
 from django.core.cache import cache
 
 from accounts.models import User
 from coaching.models import CoachingLink, Scope
+from integrations import gateways
 from integrations.models import Provider, ProviderMode
 from integrations.registry import spec_for
+from integrations.resilience.policies import RetryPolicy
 
 PASSWORD = "correct horse battery"
 
@@ -19,6 +23,21 @@ def _empty_cache() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _calm_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No circuit or bucket of another test, and a gateway that repeats without making anybody wait."""
+    gateways.forget()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.delete("", *client.keys("tc:*"))
+    monkeypatch.setattr(gateways, "RETRY", RetryPolicy(base_delay=0.01, max_delay=0.02, jitter=0))
+
+
+@pytest.fixture
+def no_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that asks once."""
+    monkeypatch.setattr(gateways, "RETRY", RetryPolicy(max_attempts=1))
 
 
 def make_user(email: str, name: str, **fields: object) -> User:

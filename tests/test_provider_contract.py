@@ -12,8 +12,8 @@ import pytest
 from django.conf import settings
 
 from integrations import errors, providers, registry
-from integrations.resilience.gateway import Gateway
-from integrations.resilience.ratelimit import RateLimit
+from integrations.resilience.gateway import Gateway, Hooks
+from integrations.resilience.policies import Policies
 from integrations.resilience.state import SharedState
 from integrations.sandbox import RunningSandbox, running
 from integrations.spec import Adapter, Capability, Grant, Part, ProviderSpec, Raw, RawPage
@@ -237,8 +237,8 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 
 def gateway_to(sandbox: RunningSandbox, slug: str) -> Gateway:
-    rate_limit = RateLimit(slug, SharedState(settings.REDIS_URL))
-    return Gateway(slug, base_urls=sandbox.base_urls(slug), limits={}, rate_limit=rate_limit)
+    state = SharedState(settings.REDIS_URL)
+    return Gateway(slug, base_urls=sandbox.base_urls(slug), policies=Policies(), state=state, hooks=Hooks())
 
 
 def log_in(sandbox: RunningSandbox, slug: str, *, mfa: bool) -> Grant:

@@ -156,7 +156,7 @@ def _after_absence(delivery: Delivery) -> Look:
 def _delete_extras(delivery: Delivery) -> None:
     if not Delivery.objects.filter(pk=delivery.pk).callable().exists() or delivery.connection is None:
         return
-    client = client_for(delivery.connection)
+    client = client_for(delivery.connection, direction="deliver")
     found = client.find_marker(delivery.marker, name=_name(delivery))
     for extra in found:
         if extra != delivery.remote_workout_id:
@@ -171,7 +171,7 @@ def _take_out(delivery: Delivery) -> None:
         return
     if connection.status != Connection.Status.ACTIVE or not connection.provider.allows("deliver"):
         raise errors.IntegrationDisabled()
-    client = client_for(connection)
+    client = client_for(connection, direction="deliver")
     with attempting(delivery, DeliveryAttempt.Step.DELETE) as noted:
         ours = _ours(delivery, client)
         for workout_id in ours:

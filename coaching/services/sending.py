@@ -80,7 +80,7 @@ def _work(delivery: Delivery) -> None:
     if _hindered(delivery):
         return
     assert delivery.connection is not None
-    client = client_for(delivery.connection)
+    client = client_for(delivery.connection, direction="deliver")
     try:
         if delivery.status == DeliveryStatus.UNCERTAIN and not _is_there(delivery, client):
             return

@@ -1,24 +1,30 @@
 """The one door to a provider's network."""
 
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import requests
 import structlog
+from requests.adapters import HTTPAdapter
 
 from integrations import errors
-from integrations.resilience import http, metrics
-from integrations.resilience.policies import RateLimitPolicy
-from integrations.resilience.ratelimit import RateLimit
+from integrations.resilience import breaker, http, metrics
+from integrations.resilience.admission import BACKGROUND, INTERACTIVE, Admission
+from integrations.resilience.policies import Policies, RateLimitPolicy
+from integrations.resilience.retry import Retry
+from integrations.resilience.state import SharedState
 
 DEFAULT_PAUSE_S = 60.0
-MOST_WAIT_S = 5.0
-ACCOUNT = "account"
+LEAST_PAUSE_S = 1.0
+PROVIDER, ACCOUNT = "provider", "account"  # the buckets of every call; the others belong to a guarded operation
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+LANES = {"sync": BACKGROUND}  # by direction; what a person waits for goes first
 
 _WORD = re.compile(r"[A-Za-z_.]{1,40}")
 
@@ -32,31 +38,86 @@ class Result:
     data: Any
     status: int
     headers: Mapping[str, str]
+    attempts: int = 1
+
+
+def _nothing(*_: object) -> None:
+    """For a gateway that stands alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the gateway asks and tells the rest of the house."""
+
+    gate: Callable[[str, str], None] = _nothing  # provider, direction; raises IntegrationDisabled
+    trace_id: Callable[[], str] = str
+    turned: Callable[[str, str, str], None] = _nothing  # group, state, code
+    limited: Callable[[str, float], None] = _nothing  # bucket, seconds
+
+
+@dataclass(slots=True)
+class _Call:
+    method: str
+    url: str
+    operation: str
+    scope: str | None
+    lane: str
+    deadline: float
+    kwargs: dict[str, Any]
+    idempotent: bool | None
+    attempts: int = field(default=0)
 
 
 class Gateway:
-    """Calls of one provider: paced per account, bounded, mapped to the error tree, counted. Threads may share it."""
+    """Calls of one provider: gated, paced, broken off, repeated, bounded, mapped to the error tree, counted.
+
+    Threads may share it. Order: gate, deadline, retry, circuit and buckets, connection, exchange.
+    """
 
     def __init__(
         self,
         provider: str,
         *,
         base_urls: Mapping[str, str],
-        limits: Mapping[str, RateLimitPolicy],
-        rate_limit: RateLimit,
-        trace_id: Callable[[], str] = lambda: "",
+        policies: Policies,
+        state: SharedState,
+        hooks: Hooks,
+        adapter: Callable[[], HTTPAdapter] = http.plain_adapter,
+        processes: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        rng: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.provider = provider
-        self._base_urls = dict(base_urls)
-        self._limits = dict(limits)
-        self._rate_limit = rate_limit
-        self._trace_id = trace_id
-        self._clock = clock
+        self.provider, self.policies = provider, policies
+        self._base_urls = {role: url.rstrip("/") for role, url in base_urls.items()}
+        self._hooks, self._clock = hooks, clock
+        self._pool = http.Pool(provider, policies.pool, adapter=adapter, clock=clock)
+        self._retry = Retry(provider, policies.retry, clock=clock, sleep=sleep, rng=rng)
+        self.admission, self.login = (
+            Admission(
+                provider,
+                state,
+                group=group,
+                breaker=policies.breaker,
+                processes=processes,
+                on_turn=hooks.turned,
+                clock=clock,
+                sleep=sleep,
+            )
+            for group in ("", "login")
+        )
+        self._limits = {key: policies.limits[key] for key in (PROVIDER,) if key in policies.limits}
+        self._account_limit = policies.limits.get(ACCOUNT)
+        self._outcomes: dict[tuple[str, str], Any] = {}
+        self._seconds: dict[str, tuple[Any, Any]] = {}
 
     @property
     def base_urls(self) -> Mapping[str, str]:
         return self._base_urls
+
+    def facing(self, direction: str) -> "Door":
+        """This gateway for calls of one direction ("connect", "sync" or "deliver")."""
+        return Door(self, direction)
 
     def request(
         self,
@@ -66,112 +127,188 @@ class Gateway:
         operation: str,
         base: str = "api",
         scope: str | None = None,
+        direction: str = "",
         idempotent: bool | None = None,
         deadline: float | None = None,
+        headers: Mapping[str, str] | None = None,
         **requests_kwargs: Any,
     ) -> Result:
-        """One call. `operation` names it in metrics and errors; `scope` is the account it counts for.
+        """One call, repeated where that is safe. `operation` names it in metrics; `scope` is the account it counts for.
 
         `deadline` is a point of the monotonic clock. Raises the tree of `integrations.errors`, chained to nothing: the
         text of a requests error may hold a URL with its token. A write whose outcome is unknown raises TimeoutError or
         ServerError; `idempotent=True` says that sending it again is safe.
         """
-        self._pace(scope)
-        headers = dict(requests_kwargs.pop("headers", None) or {})
-        if trace_id := self._trace_id():
-            headers.setdefault("X-Request-ID", trace_id)
-        url = self._base_urls[base].rstrip("/") + path
+        if direction:
+            self._hooks.gate(self.provider, direction)
         started = self._clock()
+        end = started + self.policies.deadline
+        sent = dict(headers) if headers else {}
+        if trace_id := self._hooks.trace_id():
+            sent.setdefault("X-Request-ID", trace_id)
+        requests_kwargs["headers"] = sent
+        call = _Call(
+            method,
+            self._base_urls[base] + path,
+            operation,
+            scope,
+            LANES.get(direction, INTERACTIVE),
+            end if deadline is None else min(end, deadline),
+            requests_kwargs,
+            idempotent,
+        )
+        safe = method in SAFE if idempotent is None else idempotent
         try:
-            response, body = http.exchange(
-                method, url, provider=self.provider, deadline=deadline, headers=headers, **requests_kwargs
-            )
-            result = self._judge(response, body, operation)
-        except (requests.RequestException, errors.IntegrationError) as exc:
-            self._fail(errors.from_exception(exc, provider=self.provider), method, operation, scope, idempotent)
-        else:
-            metrics.REQUESTS.labels(self.provider, operation, "success").inc()
-            return result
+            return self._retry.call(lambda: self._attempt(call), deadline=call.deadline, safe=safe)
+        except errors.IntegrationError as exc:
+            raise self._explained(exc, call) from None
         finally:
-            metrics.SECONDS.labels(self.provider, operation).observe(self._clock() - started)
+            self._timers(operation)[1].observe(self._clock() - started)
 
     @contextmanager
     def guard(self, operation: str) -> Iterator[None]:
-        """Around HTTP that a library does itself: takes from the operation's buckets first, waits for none of them.
+        """Around HTTP that a library does itself: its own circuit and buckets first; it waits for none of them.
 
-        "login" takes from the buckets "login" and "login_hour". Raises ThrottledError with `retry_after`.
+        "login" takes from the buckets "login" and "login_hour". Raises ThrottledError or CircuitOpenError, both with
+        `retry_after`.
         """
-        for key in (operation, f"{operation}_hour"):
-            if limit := self._limits.get(key):
-                self._acquire(key, limit, max_wait=0)
+        buckets = {key: limit for key, limit in self.policies.limits.items() if key.partition("_")[0] == operation}
+        permit = self._enter(self.login, buckets, max_wait=0)
         started = self._clock()
         outcome = "success"
         try:
             yield
         except errors.IntegrationError as exc:
             outcome = exc.code
+            breaker.judge(permit, exc, self.policies.breaker)
+            raise
+        except BaseException:
+            permit.ignore()
+            raise
+        else:
+            permit.success()
+        finally:
+            self._count(operation, outcome)
+            self._timers(operation)[0].observe(self._clock() - started)
+
+    def _attempt(self, call: _Call) -> Result:
+        call.attempts += 1
+        permit = self._admit(call)
+        started = self._clock()
+        try:
+            response, body = self._pool.exchange(call.method, call.url, deadline=call.deadline, **call.kwargs)
+            result = self._judge(response, body, call)
+        except (requests.RequestException, errors.IntegrationError) as exc:
+            error = errors.from_exception(exc, provider=self.provider)
+            self._count(call.operation, error.code)
+            if isinstance(error, errors.RateLimitError):
+                self._slow_down(error, call.scope)
+            breaker.judge(permit, error, self.policies.breaker)
+            raise error from None
+        except BaseException:
+            permit.ignore()
             raise
         finally:
-            metrics.REQUESTS.labels(self.provider, operation, outcome).inc()
-            metrics.SECONDS.labels(self.provider, operation).observe(self._clock() - started)
+            self._timers(call.operation)[0].observe(self._clock() - started)
+        permit.success()
+        self._count(call.operation, "success")
+        return result
 
-    def _pace(self, scope: str | None) -> None:
-        limit = self._limits.get(ACCOUNT)
-        if scope and limit:
-            self._acquire(f"{ACCOUNT}:{scope}", limit, max_wait=MOST_WAIT_S)
+    def _admit(self, call: _Call) -> breaker.Permit:
+        left = call.deadline - self._clock()
+        if call.scope and self._account_limit:
+            buckets = {**self._limits, f"{ACCOUNT}:{call.scope}": self._account_limit}
+            return self._enter(self.admission, buckets, max_wait=left, lane=call.lane)
+        return self._enter(self.admission, self._limits, max_wait=left, lane=call.lane, may_lease=True)
 
-    def _acquire(self, key: str, limit: RateLimitPolicy, *, max_wait: float) -> None:
+    def _enter(
+        self, admission: Admission, buckets: Mapping[str, RateLimitPolicy], *, max_wait: float, **how: Any
+    ) -> breaker.Permit:
         try:
-            self._rate_limit.acquire(key, capacity=limit.capacity, per_s=limit.refill_rate, max_wait=max_wait)
+            return admission.enter(buckets, max_wait=max_wait, **how)
         except errors.ThrottledError:
-            metrics.THROTTLED.labels(self.provider, key.partition(":")[0]).inc()
+            metrics.LIMITED.labels(self.provider, "local").inc()
             raise
 
-    def _judge(self, response: requests.Response, body: bytes, operation: str) -> Result:
+    def _judge(self, response: requests.Response, body: bytes, call: _Call) -> Result:
         if error := errors.from_response(response, provider=self.provider):
             if code := _provider_code(body):
                 error.context["provider_code"] = code
             raise error
         if not body:
-            return Result(None, response.status_code, response.headers)
+            return Result(None, response.status_code, response.headers, call.attempts)
         try:
             data = json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             raise errors.DataError(
-                f"{self.provider} answered {operation} with something that is no JSON",
+                f"{self.provider} answered {call.operation} with something that is no JSON",
                 provider=self.provider,
                 status=response.status_code,
                 code="provider_bad_answer",
             ) from None
-        return Result(data, response.status_code, response.headers)
+        return Result(data, response.status_code, response.headers, call.attempts)
 
-    def _fail(
-        self, error: errors.IntegrationError, method: str, operation: str, scope: str | None, idempotent: bool | None
-    ) -> NoReturn:
-        metrics.REQUESTS.labels(self.provider, operation, error.code).inc()
-        if isinstance(error, errors.RateLimitError):
-            self._slow_down(error, scope)
-        error.context.setdefault("operation", operation)
-        error.context.setdefault("method", method)
-        if idempotent is not None:
-            error.context.setdefault("idempotent", idempotent)
+    def _explained(self, error: errors.IntegrationError, call: _Call) -> errors.IntegrationError:
+        error.context.setdefault("operation", call.operation)
+        error.context.setdefault("method", call.method)
+        error.context.setdefault("attempts", call.attempts)
+        if call.idempotent is not None:
+            error.context.setdefault("idempotent", call.idempotent)
         log.info(
-            "provider_call_failed",
+            "provider_call_stopped" if error.halted else "provider_call_failed",
             provider=self.provider,
-            operation=operation,
+            operation=call.operation,
             error_code=error.code,
             status=error.status,
             retryable=error.retryable,
+            attempts=call.attempts,
         )
-        raise error from None
+        return error
 
-    def _slow_down(self, error: errors.IntegrationError, scope: str | None) -> None:
-        limit = self._limits.get(ACCOUNT)
-        error.retry_after = DEFAULT_PAUSE_S if error.retry_after is None else error.retry_after
-        if scope and limit:
-            self._rate_limit.pause(
-                f"{ACCOUNT}:{scope}", error.retry_after, capacity=limit.capacity, per_s=limit.refill_rate
+    def _slow_down(self, error: errors.RateLimitError, scope: str | None) -> None:
+        """The provider said so: nobody takes from the buckets of this call for a while."""
+        seconds = DEFAULT_PAUSE_S if error.retry_after is None else max(LEAST_PAUSE_S, error.retry_after)
+        error.retry_after = seconds
+        metrics.LIMITED.labels(self.provider, "remote").inc()
+        buckets = dict(self._limits)
+        if scope and self._account_limit:
+            buckets[f"{ACCOUNT}:{scope}"] = self._account_limit
+        for key, policy in buckets.items():
+            if self.admission.pause(key, policy, seconds):
+                self._hooks.limited(key.partition(":")[0], seconds)
+
+    def _count(self, operation: str, outcome: str) -> None:
+        counter = self._outcomes.get((operation, outcome))
+        if counter is None:
+            counter = self._outcomes[operation, outcome] = metrics.REQUESTS.labels(self.provider, operation, outcome)
+        counter.inc()
+
+    def _timers(self, operation: str) -> tuple[Any, Any]:
+        """Of one request and of the whole call; the label look-up is done once."""
+        found = self._seconds.get(operation)
+        if found is None:
+            found = self._seconds[operation] = (
+                metrics.SECONDS.labels(self.provider, operation),
+                metrics.CALL_SECONDS.labels(self.provider, operation),
             )
+        return found
+
+
+class Door:
+    """A gateway as an adapter gets it: every call is of one direction."""
+
+    def __init__(self, gateway: Gateway, direction: str) -> None:
+        self._gateway, self._direction = gateway, direction
+
+    @property
+    def base_urls(self) -> Mapping[str, str]:
+        return self._gateway.base_urls
+
+    def request(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Result:
+        return self._gateway.request(method, path, operation=operation, direction=self._direction, **kwargs)
+
+    def guard(self, operation: str) -> Any:
+        return self._gateway.guard(operation)
 
 
 def _provider_code(body: bytes) -> str:

@@ -33,11 +33,13 @@ class RetryPolicy:
 class BreakerPolicy:
     """Opens at a failure when the window holds `volume_threshold` calls and `failure_threshold` of them failed.
 
+    In a busy window that many failures are noise, so they are also `failure_ratio` of all calls at least.
     `is_failure(error)` overrides what counts as a failure of the provider.
     """
 
     failure_threshold: int = 5
     volume_threshold: int = 10
+    failure_ratio: float = 0.1
     window: float = 60.0
     success_threshold: int = 3
     open_timeout: float = 30.0
@@ -48,7 +50,7 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
-    """Connections of a process to a provider. No minimum is held open: a first connection costs less than keeping one."""
+    """Connections of a process to a provider. No minimum is held open: opening one costs less than keeping it."""
 
     max_connections: int = 10
     acquire_timeout: float = 10.0

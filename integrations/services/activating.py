@@ -30,7 +30,7 @@ def complete(session: ConnectSession, grant: Grant) -> None:
         _stop_late()
     stored = credentials.store(connection, grant, kind=Credential.Kind.SESSION)
     try:
-        _activate(session, connection, client_for(connection).account())
+        _activate(session, connection, client_for(connection, direction="connect").account())
     except errors.IntegrationError as exc:
         _drop(connection, stored, exc.code)
         raise
@@ -43,7 +43,7 @@ def check(connection_id: int) -> None:
     if connection is None:
         return
     try:
-        client_for(connection).account()
+        client_for(connection, direction="connect").account()
     except errors.AuthenticationError as exc:
         _needs_login(connection, exc.code)
     except errors.IntegrationError as exc:

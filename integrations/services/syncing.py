@@ -107,7 +107,7 @@ def _walk(job: SyncJob, stream: SyncStream) -> None:
     sink = sinks.get(stream.resource)
     _begin(job, stream, sink)
     walk = Pass(job, stream, sink, sinks.Changes(job.created_n, job.updated_n))
-    client = client_for(stream.connection)
+    client = client_for(stream.connection, direction="sync")
     calls_before = job.calls
     for number, page in enumerate(client.workouts(walk.known)):
         if number and time.monotonic() >= deadline:  # there is more, and each slice stores a page at least

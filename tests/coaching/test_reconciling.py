@@ -18,9 +18,10 @@ from django.utils import timezone
 
 from coaching.models import CoachingLink, Delivery, DeliveryStatus
 from coaching.services import inviting, reconciling, sending, sharing
+from integrations import gateways
 from integrations.models import Connection, DomainEvent
 from integrations.records import MARKER
-from integrations.resilience import http
+from integrations.resilience.policies import PoolPolicy
 from tests.coaching.conftest import FAST
 from tests.coaching.world import CREATE, SCHEDULE, Account, accepted, due_now, easy_run, run
 
@@ -115,7 +116,7 @@ def test_a_worker_killed_between_answer_and_commit_leaves_one_workout(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits 20 seconds for an answer."""
-    monkeypatch.setattr(http, "READ_S", 0.15)
+    monkeypatch.setattr(gateways, "POOL", PoolPolicy(read_timeout=0.15))
 
 
 @pytest.mark.parametrize("label", [CREATE, SCHEDULE])

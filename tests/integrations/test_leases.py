@@ -130,7 +130,9 @@ def test_a_job_that_kills_its_worker_five_times_fails_and_its_stream_comes_back_
     assert DomainEvent.objects.get(type="sync.finished").payload["outcome"] == "failed"
 
 
-def test_a_page_without_anything_new_does_not_forgive_a_crash(garmin: RunningSandbox, stream: SyncStream) -> None:
+def test_a_page_without_anything_new_does_not_forgive_a_crash(
+    garmin: RunningSandbox, stream: SyncStream, no_repeats: None
+) -> None:
     """Else a workout that kills its worker would do so for ever, behind pages that are stored already."""
     for number in range(60):
         garmin["garmin"].change(ACCOUNT, "add", "", f"One more {number}")

@@ -243,7 +243,9 @@ def test_an_access_token_that_ran_out_is_renewed_and_nobody_notices(garmin: Runn
     assert len(stored(stream)) == 64
 
 
-def test_outages_wait_longer_each_time_and_the_fifth_fails_the_run(garmin: RunningSandbox, stream: SyncStream) -> None:
+def test_outages_wait_longer_each_time_and_the_fifth_fails_the_run(
+    garmin: RunningSandbox, stream: SyncStream, no_repeats: None
+) -> None:
     garmin["garmin"].set_fault(ACCOUNT, "503")
     job = scheduling.request_sync(stream, trigger=SyncJob.Trigger.SCHEDULE)
     for middle in timing().sync_retry_s:
