@@ -2,12 +2,15 @@
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.db import models, transaction
-from django.db.models.functions import Now
+from django.db.models import Case, Count, F, Min, Q, When
+from django.db.models.functions import Least, Now
+from django.utils import timezone
 
 from integrations import bell, errors, tracing
 from integrations.models import Connection, DomainEvent
@@ -20,8 +23,26 @@ type Handler = Callable[[DomainEvent], None]
 
 BATCH = 100
 MOST_ATTEMPTS = 20
+LATE_AFTER = timedelta(minutes=5)
 
 _handlers: dict[str, list[Handler]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Events still to be handed on, those given up, and for how long the oldest has waited."""
+
+    pending: int
+    dead: int
+    oldest_s: float
+
+    @property
+    def is_late(self) -> bool:
+        return self.oldest_s > LATE_AFTER.total_seconds()
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.is_late or self.dead > 0
 
 
 def publish(kind: str, subject: models.Model, *, connection: Connection | None = None, **payload: Any) -> DomainEvent:
@@ -56,6 +77,18 @@ def dispatch_due(size: int = BATCH) -> int:
         with tracing.trace(event.trace_id, event=str(event.event_id), event_type=event.type):
             _handle(event)
     return len(batch)
+
+
+def backlog() -> Backlog:
+    """How the outbox stands, in one query on small indexes. A replayed event waits since its replay."""
+    status = DomainEvent.Status
+    waits = Q(status__in=[status.PENDING, status.WORKING])
+    since = Case(When(replays=0, then=F("created_at")), default=Least("next_attempt_at", Now()))
+    found = DomainEvent.objects.filter(waits | Q(status=status.DEAD)).aggregate(
+        pending=Count("pk", filter=waits), dead=Count("pk", filter=~waits), oldest=Min(since, filter=waits)
+    )
+    oldest = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0
+    return Backlog(found["pending"], found["dead"], max(oldest, 0))
 
 
 def _event(

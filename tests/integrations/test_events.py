@@ -244,3 +244,26 @@ def test_a_full_batch_rings_for_the_next(kind: str, coach: User) -> None:
     tasks.dispatch_events()
     assert taken("housekeeping") == []
     assert DomainEvent.objects.filter(status=Status.DONE).count() == events.BATCH + 1
+
+
+def test_the_backlog_tells_what_waits_what_is_dead_and_for_how_long(kind: str, coach: User) -> None:
+    assert events.backlog() == events.Backlog(pending=0, dead=0, oldest_s=0)
+    fresh, old, at_work, dead, done = [events.publish(kind, coach) for _ in range(5)]
+    lease = {"lease_token": uuid4(), "lease_until": Now() + timedelta(minutes=1)}
+    rows = DomainEvent.objects
+    rows.filter(pk__in=[old.pk, dead.pk, done.pk]).update(created_at=Now() - timedelta(minutes=20))
+    rows.filter(pk=at_work.pk).update(status=Status.WORKING, created_at=Now() - timedelta(minutes=4), **lease)
+    rows.filter(pk=dead.pk).update(status=Status.DEAD)
+    rows.filter(pk=done.pk).update(status=Status.DONE, done_at=Now())
+    found = events.backlog()
+    assert (found.pending, found.dead) == (3, 1)
+    assert 1200 <= found.oldest_s < 1210
+    assert found.is_late
+    rows.filter(pk=old.pk).update(replays=1, next_attempt_at=Now())  # its second life has only begun
+    found = events.backlog()
+    assert 240 <= found.oldest_s < 250
+    assert not found.is_late
+    assert found.needs_attention
+    rows.filter(pk=dead.pk).delete()
+    assert not events.backlog().needs_attention
+    assert fresh.pk
