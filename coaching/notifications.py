@@ -25,7 +25,7 @@ from integrations.timing import step, timing
 
 log = structlog.get_logger(__name__)
 
-SEND = bell.Named("coaching.tasks.tick_notifications", "housekeeping")
+SEND = bell.Named("coaching.tasks.tick_notifications")
 BATCH = 20
 LONGEST_SUBJECT = 120
 NO_LEASE = {"lease_token": None, "lease_until": None}

@@ -10,22 +10,22 @@ from integrations import bell, ticks
 MOST_A_TICK = 500
 
 
-@shared_task(ignore_result=True, queue="interactive")
+@shared_task(ignore_result=True)
 def deliver(delivery_id: int) -> None:
     sending.deliver(delivery_id)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def recheck(delivery_id: int) -> None:
     reconciling.recheck(delivery_id)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def remove_copy(delivery_id: int) -> None:
     reconciling.remove(delivery_id)
 
 
-@shared_task(ignore_result=True, queue="interactive")
+@shared_task(ignore_result=True)
 def tick_deliveries() -> None:
     """Tidy up, then wake what is due."""
     ticks.record("tick_deliveries", reconciling.sweep)
@@ -38,6 +38,6 @@ def tick_deliveries() -> None:
             bell.ring(task, pk)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def tick_notifications() -> None:
     ticks.record("tick_notifications", notifications.send_due)

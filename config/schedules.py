@@ -9,7 +9,6 @@ class Schedule(NamedTuple):
     name: str
     task: str
     every_s: int
-    queue: str = "housekeeping"
 
 
 SCHEDULES = [
@@ -19,7 +18,7 @@ SCHEDULES = [
     Schedule("Take work from silent workers", "integrations.tasks.tick_reaper", 60),
     Schedule("Tidy logins", "integrations.tasks.tick_connect_sessions", 30),
     Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),
-    Schedule("Move deliveries on", "coaching.tasks.tick_deliveries", 30, "interactive"),
+    Schedule("Move deliveries on", "coaching.tasks.tick_deliveries", 30),
     Schedule("Send notifications", "coaching.tasks.tick_notifications", 30),
 ]
 
@@ -37,7 +36,6 @@ def create_missing() -> list[str]:
             name=schedule.name,
             task=schedule.task,
             interval=interval,
-            queue=schedule.queue,
             expire_seconds=schedule.every_s,
         )
     return [schedule.name for schedule in missing]

@@ -128,6 +128,20 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+CELERY_TASK_ROUTES = {  # where each task waits: what somebody looks at, the long readings, and all the rest
+    "integrations.tasks.log_in": {"queue": "interactive"},
+    "integrations.tasks.submit_code": {"queue": "interactive"},
+    "integrations.tasks.check_connection": {"queue": "interactive"},
+    "integrations.tasks.renew_credential": {"queue": "interactive"},
+    "integrations.tasks.run_sync": {"queue": "sync"},
+    "integrations.tasks.dispatch_events": {"queue": "housekeeping"},
+    "integrations.tasks.rotate_keys": {"queue": "housekeeping"},
+    "coaching.tasks.deliver": {"queue": "interactive"},
+    "coaching.tasks.tick_deliveries": {"queue": "interactive"},
+    "coaching.tasks.recheck": {"queue": "housekeeping"},
+    "coaching.tasks.remove_copy": {"queue": "housekeeping"},
+    "*.tasks.tick_*": {"queue": "housekeeping"},  # a route of its own, above, goes first
+}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -13,23 +13,21 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A task whose module imports the ringer's, known by name; a test holds both equal to the task itself."""
+    """A task whose module imports the ringer's, known by name; a test holds it equal to the task's own."""
 
     name: str
-    queue: str
 
 
-RUN_SYNC = Named("integrations.tasks.run_sync", "sync")
-DISPATCH_EVENTS = Named("integrations.tasks.dispatch_events", "housekeeping")
+RUN_SYNC = Named("integrations.tasks.run_sync")
+DISPATCH_EVENTS = Named("integrations.tasks.dispatch_events")
 
 
 def ring(task: "Task[Any, Any] | Named", *args: int | str) -> None:
     """Enqueue `task` after the open transaction, once however often it is rung there; at once outside one.
 
-    A broker that is away raises nothing.
+    A broker that is away raises nothing. The settings' table of routes knows the queue.
     """
-    queue = task.queue if isinstance(task, Named) else getattr(task, "queue", "housekeeping")
-    peal = _Peal(task.name, args, queue)
+    peal = _Peal(task.name, args)
     waiting = [entry[1] for entry in transaction.get_connection().run_on_commit]
     if peal not in waiting:  # what an undone savepoint rang is no longer in the list
         transaction.on_commit(peal, robust=True)
@@ -39,10 +37,9 @@ def ring(task: "Task[Any, Any] | Named", *args: int | str) -> None:
 class _Peal:
     name: str
     args: tuple[int | str, ...]
-    queue: str
 
     def __call__(self) -> None:
         try:
-            current_app.send_task(self.name, args=self.args, queue=self.queue)
+            current_app.send_task(self.name, args=self.args)
         except OperationalError:
             log.warning("broker_away", task=self.name)

@@ -10,25 +10,25 @@ MOST_QUEUED = 1_000  # streams a tick
 MOST_RUNG = 200  # jobs a tick
 
 
-@shared_task(ignore_result=True, queue="interactive")
+@shared_task(ignore_result=True)
 def log_in(session_id: int) -> None:
     """Safe to run twice: a login happens once."""
     logging_in.work(session_id)
 
 
-@shared_task(ignore_result=True, queue="interactive")
+@shared_task(ignore_result=True)
 def submit_code(session_id: int) -> None:
     """Safe to run twice: a code is tried once."""
     logging_in.check_code(session_id)
 
 
-@shared_task(ignore_result=True, queue="interactive")
+@shared_task(ignore_result=True)
 def check_connection(connection_id: int) -> None:
     """Safe to run twice."""
     activating.check(connection_id)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def tick_connect_sessions() -> None:
     """End what nobody acts on; ring again for what no worker has heard of."""
     ticks.record("tick_connect_sessions", logging_in.tidy)
@@ -38,51 +38,51 @@ def tick_connect_sessions() -> None:
         bell.ring(check_connection, connection.pk)
 
 
-@shared_task(ignore_result=True, queue="interactive")
+@shared_task(ignore_result=True)
 def renew_credential(credential_id: int) -> None:
     """Safe to run twice: one renewal per version."""
     credentials.renew_now(credential_id)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def tick_credentials() -> None:
     """Renew what ends soon before anybody needs it."""
     ticks.record("tick_credentials", lambda: credentials.renew_due(limit=100))
 
 
-@shared_task(ignore_result=True, queue="sync")
+@shared_task(ignore_result=True)
 def run_sync(job_id: int) -> None:
     """Safe to run twice: only the run that claims the job works on it."""
     syncing.run(job_id)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def dispatch_events() -> None:
     """One batch; a full one rings for the next."""
     if events.dispatch_due() == events.BATCH:
         bell.ring(dispatch_events)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def tick_streams() -> None:
     """Queue what is due, and ring for it."""
     ticks.record("tick_streams", lambda: _ring(SyncStream.objects.queue_due(MOST_QUEUED)))
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def tick_jobs() -> None:
     """Ring for jobs whose delay is over, and for those whose bell got lost."""
     due = SyncJob.objects.unheard().values_list("pk", flat=True)
     ticks.record("tick_jobs", lambda: _ring(list(due[:MOST_RUNG])))
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def tick_events() -> None:
     """For events whose bell got lost, and those whose delay is over."""
     ticks.record("tick_events", events.dispatch_due)
 
 
-@shared_task(ignore_result=True, queue="housekeeping")
+@shared_task(ignore_result=True)
 def tick_reaper() -> None:
     """Take work from workers that went silent."""
     ticks.record("tick_reaper", reaping.reap)

@@ -284,4 +284,3 @@ def test_reading_is_ones_own(link: CoachingLink, stranger: User) -> None:
 
 def test_the_bell_knows_the_task_by_its_right_name() -> None:
     assert notifications.SEND.name == tasks.tick_notifications.name
-    assert notifications.SEND.queue == tasks.tick_notifications.queue  # type: ignore[attr-defined]
