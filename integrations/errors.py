@@ -221,6 +221,10 @@ def from_exception(exc: BaseException, *, provider: str) -> IntegrationError:
     """The error for a failed exchange. Raise it `from None`: the text of `exc` may hold the URL and its token."""
     if isinstance(exc, IntegrationError):
         return exc
+    if isinstance(exc, requests.exceptions.SSLError):
+        return ConnectionError(
+            f"{provider} could not prove who it is", provider=provider, code="tls", retryable=False
+        )
     if isinstance(exc, requests.exceptions.ConnectTimeout):
         return ConnectionError(f"{provider} could not be reached", provider=provider)
     if isinstance(exc, requests.exceptions.Timeout):
