@@ -24,6 +24,7 @@ urlpatterns = [
     path("invitation/", invitation.invitation, name="invitation"),
     path("invitation/accept/", invitation.accept, name="accept_invitation"),
     path("invitation/decline/", invitation.decline, name="decline_invitation"),
+    path("invitation/report/", invitation.report, name="report_invitation"),
     path("invitation/<str:token>/", invitation.arrive, name="arrive"),
     path("coaches/", roster.coaches, name="coaches"),
     path("coaches/<uuid:link_id>/", roster.consent, name="consent"),

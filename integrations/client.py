@@ -63,6 +63,11 @@ def unsupported(slug: str, record: WorkoutRecord) -> list[Problem]:
     return registry.validator(slug).unsupported(record)
 
 
+def warnings(slug: str, record: WorkoutRecord) -> list[Problem]:
+    """What the provider takes, though the person's device may not; without any call."""
+    return registry.validator(slug).warnings(record)
+
+
 class ProviderClient:
     """Speaks records. Not shared between threads; cheap to make."""
 

@@ -200,12 +200,16 @@ class Translator(Protocol):
 
 
 class Validator(Protocol):
-    """`validator.py`: returns the record or raises DataError; `unsupported` names what the provider cannot express."""
+    """`validator.py`: returns the record or raises DataError.
+
+    `unsupported` names what the provider cannot express, `warnings` what it takes though a device may not.
+    """
 
     def validate_account(self, record: AccountRecord) -> AccountRecord: ...
     def validate_workout(self, record: WorkoutRecord) -> WorkoutRecord: ...
     def validate_activity(self, record: ActivityRecord) -> ActivityRecord: ...
     def unsupported(self, record: WorkoutRecord) -> list[Problem]: ...
+    def warnings(self, record: WorkoutRecord) -> list[Problem]: ...
 
 
 class Login(Protocol):

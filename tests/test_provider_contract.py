@@ -36,7 +36,7 @@ TRANSLATIONS = {
 }
 JUDGEMENTS = {
     Capability.WORKOUTS_READ: {"validate_account", "validate_workout"},
-    Capability.WORKOUTS_WRITE: {"unsupported"},
+    Capability.WORKOUTS_WRITE: {"unsupported", "warnings"},
     Capability.ACTIVITIES_READ: {"validate_activity"},
 }
 MOST_PAGES = 50

@@ -38,20 +38,29 @@ def set_off(delivery_ids: Iterable[int]) -> None:
 
 
 def retry(delivery: Delivery, by: User) -> bool:
-    """Try a failed or cancelled one again. False: there is nothing to try, or it is not for `by` to decide.
-
-    A copy that the athlete deleted is made anew only when the athlete asks.
-    """
+    """Try one again where `may_retry`. False: there is nothing to try, or it is not for `by` to decide."""
     share = Share.objects.select_related("link").get(pk=delivery.share_id)
-    if not share.stands or not _concerns(share.link, by):
-        return False
-    if delivery.error_code == GONE and by.pk == share.link.coach_id:
+    if not may_retry(delivery, share, by):
         return False
     with transaction.atomic():
         again = _restart(delivery, share)
         if again:
             audit.record("delivery.retried", delivery, actor=by, was=delivery.error_code)
     return again
+
+
+def may_retry(delivery: Delivery, share: Share, by: User) -> bool:
+    """Whether `by` can have it tried again: exactly then pages offer the button.
+
+    It failed, or its account was disconnected before it got there. A copy that the athlete deleted is made anew only
+    when the athlete asks; what operations stopped, only they set going again.
+    """
+    if not share.stands or not _concerns(share.link, by):
+        return False
+    if delivery.status == DeliveryStatus.CANCELLED:
+        return by.is_staff or delivery.error_code == DISCONNECTED[0]
+    deleted_there = delivery.error_code == GONE and by.pk == share.link.coach_id
+    return delivery.status == DeliveryStatus.FAILED and not deleted_there
 
 
 def cancel_for(connection: Connection) -> int:

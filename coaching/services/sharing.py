@@ -17,8 +17,9 @@ from coaching.models.delivery import NO_ERROR, RESUMED
 from coaching.plain import plain_text
 from coaching.services import delivering, targeting
 from integrations import bell, errors, events
-from integrations.client import unsupported
+from integrations.client import unsupported, warnings
 from integrations.models import Connection
+from integrations.records import Problem
 
 MOST_A_DAY = 2000
 DAY = timedelta(days=1)
@@ -30,18 +31,29 @@ type Target = tuple[CoachingLink, date | None]
 
 
 class Check(NamedTuple):
-    """What sharing with one athlete would come to: "ready", "warning" (it waits) or "blocked" (it is refused)."""
+    """What sharing with one athlete would come to: "ready", "warning" (it waits) or "blocked" (it is refused).
+
+    `caution` is what may go wrong behind the account, on the watch.
+    """
 
     link: CoachingLink
     state: str
     reason: str = ""
+    caution: str = ""
 
 
 def preflight(revision: WorkoutRevision, links: Sequence[CoachingLink]) -> list[Check]:
     """One answer per link, in their order, without a call."""
     found = targeting.targets(link.athlete_id for link in links)
-    refusals = {slug: _refusal(slug, revision) for slug in {target.provider.slug for target in found.values()}}
-    return [_check(link, found.get(link.athlete_id), refusals) for link in links]
+    slugs = {target.provider.slug for target in found.values()}
+    refusals = {slug: _refusal(slug, revision) for slug in slugs}
+    cautioned = {slug: caution(slug, revision) for slug in slugs}
+    return [_check(link, found.get(link.athlete_id), refusals, cautioned) for link in links]
+
+
+def caution(slug: str, revision: WorkoutRevision) -> str:
+    """What a provider takes of it though a watch may not; empty when there is nothing to say."""
+    return " ".join(_in_words(problem) for problem in warnings(slug, revision.record))
 
 
 @transaction.atomic
@@ -105,21 +117,26 @@ def withdraw(share: Share, by: User, *, remove_remote: bool = False) -> bool:
     return True
 
 
-def _check(link: CoachingLink, target: Connection | None, refusals: dict[str, str]) -> Check:
-    if target is not None and (refusal := refusals[target.provider.slug]):
+def _check(link: CoachingLink, target: Connection | None, refusals: dict[str, str], cautioned: dict[str, str]) -> Check:
+    slug = target.provider.slug if target else ""
+    if refusal := refusals.get(slug):
         return Check(link, "blocked", refusal)
+    words = cautioned.get(slug, "")
     if obstacle := targeting.obstacle(target):
-        return Check(link, "warning", f"{obstacle.words} The workout waits until then.")
-    return Check(link, "ready")
+        return Check(link, "warning", f"{obstacle.words} The workout waits until then.", words)
+    return Check(link, "ready", caution=words)
 
 
 def _refusal(slug: str, revision: WorkoutRevision) -> str:
     problems = unsupported(slug, revision.record)
     if not problems:
         return ""
-    first = problems[0]
     more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
-    return (f"Step {first.step}: {first.message}" if first.step else first.message) + more
+    return _in_words(problems[0]) + more
+
+
+def _in_words(problem: Problem) -> str:
+    return f"Step {problem.step}: {problem.message}" if problem.step else problem.message
 
 
 def _still_active(targets: Sequence[Target], by: User) -> list[Target]:

@@ -32,7 +32,13 @@ def offer(request: HttpRequest, share_id: UUID) -> HttpResponse:
         return render(request, "coaching/offer_gone.html", {"share": found, "section": "inbox"}, status=410)
     connected = Connection.objects.for_user(signed_in(request)).active().exists()
     checked = sharing.preflight(found.revision, links=[found.link])[0]
-    context = {"share": found, "connected": connected, "check": checked, "section": "inbox"}
+    context = {
+        "share": found,
+        "connected": connected,
+        "check": checked,
+        "may_retry": found.delivery and delivering.may_retry(found.delivery, found, by=signed_in(request)),
+        "section": "inbox",
+    }
     return render(request, "coaching/offer.html", context)
 
 

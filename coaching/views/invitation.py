@@ -64,6 +64,15 @@ def decline(request: HttpRequest) -> HttpResponse:
     return render(request, "coaching/invitation_declined.html")
 
 
+@require_POST
+@login_not_required
+def report(request: HttpRequest) -> HttpResponse:
+    """The person does not know this coach: it is declined, and the coach can never write to this address again."""
+    reported = bool((found := _waiting(request)) and inviting.report(found))
+    request.session.pop(SESSION_KEY, None)
+    return render(request, "coaching/invitation_declined.html", {"reported": reported})
+
+
 def _waiting(request: HttpRequest) -> Invitation | None:
     public_id = request.session.get(SESSION_KEY)
     return Invitation.objects.open().filter(public_id=public_id).select_related("coach").first() if public_id else None

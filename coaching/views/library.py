@@ -12,6 +12,7 @@ from coaching.forms import LibraryFilterForm
 from coaching.models import Share, Workout
 from coaching.permissions import coach_required
 from coaching.services import library as library_service
+from coaching.services import sharing
 from integrations.models import Connection, Resource, SyncStream
 from integrations.services import scheduling
 
@@ -60,7 +61,14 @@ def workout(request: HttpRequest, workout_id: UUID) -> HttpResponse:
     wanted = request.GET.get("revision", "")
     shown = next((r for r in revisions if str(r.number) == wanted), found.current)
     shares = Share.objects.for_coach(signed_in(request)).filter(workout=found).ledger()[:50]
-    context = {"workout": found, "revision": shown, "revisions": revisions, "shares": shares, "section": "library"}
+    context = {
+        "workout": found,
+        "revision": shown,
+        "revisions": revisions,
+        "caution": sharing.caution(found.source.provider.slug, shown) if found.source and shown else "",
+        "shares": shares,
+        "section": "library",
+    }
     return render(request, "coaching/workout.html", context)
 
 

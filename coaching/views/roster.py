@@ -13,6 +13,7 @@ from coaching.forms import InvitationForm, consent_form_for
 from coaching.models import CoachingLink, Invitation, Share
 from coaching.permissions import coach_required
 from coaching.services import inviting
+from coaching.views.limits import over_limit
 from integrations import errors
 
 
@@ -28,11 +29,14 @@ def invite(request: HttpRequest) -> HttpResponse:
     form = InvitationForm(request.POST)
     if form.is_valid():
         try:
-            _, token = inviting.invite(signed_in(request), form.cleaned_data["email"])
+            invitation, token = inviting.invite(signed_in(request), form.cleaned_data["email"])
+        except errors.ThrottledError as exc:
+            form.add_error("email", exc.message)
+            return over_limit(_roster(request, form), exc)
         except errors.IntegrationError as exc:
             form.add_error("email", exc.message)
         else:
-            return _roster(request, InvitationForm(), fresh=_address(request, token))
+            return _roster(request, InvitationForm(), fresh=(invitation, _address(request, token)))
     return _roster(request, form)
 
 
@@ -45,8 +49,9 @@ def resend(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     except errors.IntegrationError as exc:
         messages.error(request, exc.message)
         return redirect("coaching:athletes")
-    messages.success(request, "Sent again. The earlier link no longer works.")
-    return _roster(request, InvitationForm(), fresh=_address(request, token))
+    found.refresh_from_db()
+    messages.success(request, "There is a new link. The earlier one no longer works.")
+    return _roster(request, InvitationForm(), fresh=(found, _address(request, token)))
 
 
 @require_POST
@@ -102,7 +107,8 @@ def _address(request: HttpRequest, token: str) -> str:
     return request.build_absolute_uri(reverse("coaching:arrive", args=[token]))
 
 
-def _roster(request: HttpRequest, form: InvitationForm, *, fresh: str = "") -> HttpResponse:
+def _roster(request: HttpRequest, form: InvitationForm, *, fresh: tuple[Invitation, str] | None = None) -> HttpResponse:
+    """`fresh`: an invitation that was made or renewed just now, and its link."""
     coach: User = signed_in(request)
     context: dict[str, Any] = {
         "form": form,

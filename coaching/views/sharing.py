@@ -11,6 +11,7 @@ from coaching.forms import DeliveryFilterForm, ShareForm
 from coaching.models import CoachingLink, Share, Workout
 from coaching.permissions import coach_required
 from coaching.services import delivering, sharing
+from coaching.views.limits import over_limit
 from integrations import errors
 
 PAGE = 25
@@ -23,21 +24,24 @@ def share(request: HttpRequest, workout_id: UUID) -> HttpResponse:
     workout = get_object_or_404(Workout.objects.library(coach), public_id=workout_id)
     assert workout.current  # the library holds no other
     links = CoachingLink.objects.active_for_coach(coach).order_by("athlete__display_name", "pk")
-    form = ShareForm(request.POST or None, links=links)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = sharing.share_workout(
-                workout.current, targets=form.cleaned_data["targets"], message=form.cleaned_data["message"], by=coach
-            )
-        except errors.ThrottledError as exc:
-            form.add_error(None, exc.message)
-        else:
-            return _shared(request, workout, made)
-    checked = sharing.preflight(workout.current, links=list(links))
-    context = {"workout": workout, "form": form, "preflight": checked, "section": "library"}
-    return render(
-        request, "coaching/share.html", context, status=429 if form.has_error("__all__", "throttled") else 200
-    )
+    form = ShareForm(request.POST if request.method == "POST" else None, links=links)
+    if request.method == "GET" or not form.is_valid():
+        return _share_page(request, workout, form)
+    targets, message = form.cleaned_data["targets"], form.cleaned_data["message"]
+    try:
+        made = sharing.share_workout(workout.current, targets=targets, message=message, by=coach)
+    except errors.ThrottledError as exc:
+        form.add_error(None, exc.message)
+        return over_limit(_share_page(request, workout, form), exc)
+    return _shared(request, workout, made)
+
+
+def _share_page(request: HttpRequest, workout: Workout, form: ShareForm) -> HttpResponse:
+    assert workout.current
+    checked = sharing.preflight(workout.current, links=list(form.links))
+    cautions = sorted({check.caution for check in checked if check.caution})
+    context = {"workout": workout, "form": form, "preflight": checked, "cautions": cautions, "section": "library"}
+    return render(request, "coaching/share.html", context)
 
 
 def _shared(request: HttpRequest, workout: Workout, made: int) -> HttpResponse:
@@ -67,8 +71,13 @@ def deliveries(request: HttpRequest) -> HttpResponse:
 def delivery(request: HttpRequest, share_id: UUID) -> HttpResponse:
     """Everything that happened with one athlete's copy."""
     found = get_object_or_404(Share.objects.for_coach(signed_in(request)).ledger(), public_id=share_id)
-    attempts = found.delivery.attempts_made.all() if found.delivery else []
-    return render(request, "coaching/delivery.html", {"share": found, "attempts": attempts, "section": "deliveries"})
+    context = {
+        "share": found,
+        "attempts": found.delivery.attempts_made.all() if found.delivery else [],
+        "may_retry": found.delivery and delivering.may_retry(found.delivery, found, by=signed_in(request)),
+        "section": "deliveries",
+    }
+    return render(request, "coaching/delivery.html", context)
 
 
 @require_POST

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.models import User
 from integrations.models import Connection, Provider
@@ -40,3 +41,17 @@ def account(garmin: RunningSandbox, connection: Connection) -> Account:
 def fast(settings: Any) -> None:
     """The engine's waits, a hundredth of what they are."""
     settings.TIME_SCALE = FAST
+
+
+@pytest.fixture
+def as_coach(coach: User) -> Client:
+    client = Client()
+    client.force_login(coach)
+    return client
+
+
+@pytest.fixture
+def as_athlete(athlete: User) -> Client:
+    client = Client()
+    client.force_login(athlete)
+    return client

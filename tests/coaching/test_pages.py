@@ -25,20 +25,6 @@ def workout(coach: User) -> Workout:
     return make_workout(coach)
 
 
-@pytest.fixture
-def as_coach(coach: User) -> Client:
-    client = Client()
-    client.force_login(coach)
-    return client
-
-
-@pytest.fixture
-def as_athlete(athlete: User) -> Client:
-    client = Client()
-    client.force_login(athlete)
-    return client
-
-
 def share_address(workout: Workout) -> str:
     return reverse("coaching:share", args=[workout.public_id])
 
