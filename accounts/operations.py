@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # generic for the type checker only
 else:
     AnyAdmin, AnyPaginator = admin.ModelAdmin, Paginator
 
-type Work = Callable[[Any, User, str], bool]  # row, who, why → whether anything changed
+type Work = Callable[[Any, User, str], int]  # row, who, why → how many rows changed; True is one
 
 MOST_ROWS = 500
 FEWEST_TO_ESTIMATE = 10_000
@@ -43,6 +43,7 @@ class Operation:
     explanation: str
     work: Work
     is_dangerous: bool = False
+    comes_to: Callable[[Sequence[Any]], str] | None = None  # told before it is confirmed, where rows chosen say little
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +151,18 @@ class OperationsAdmin(AnyAdmin):
         if not form.is_valid():
             return self._confirm(operation, request, chosen, form)
         actor, reason = signed_in(request), form.cleaned_data["reason"]
-        changed = sum(self._operate_on(operation, row, actor, reason) for row in chosen)
-        self._report(operation, request, changed, len(chosen))
+        changed = [self._operate_on(operation, row, actor, reason) for row in chosen]
+        self._report(operation, request, sum(changed), left=changed.count(0))
         return HttpResponseRedirect(self._next(request, chosen))
 
     @transaction.atomic
-    def _operate_on(self, operation: Operation, row: Any, actor: User, reason: str) -> bool:
-        if not operation.work(row, actor, reason):
-            return False
+    def _operate_on(self, operation: Operation, row: Any, actor: User, reason: str) -> int:
+        changed = int(operation.work(row, actor, reason))
+        if not changed:
+            return 0
         action = f"{self.opts.model_name}.{operation.name}"
         audit.record(action, row, actor=actor, level=AuditEntry.Level.SECURITY, reason=reason, by="operations")
-        return True
+        return changed
 
     def _confirm(self, operation: Operation, request: HttpRequest, rows: list[Any], form: ReasonForm) -> HttpResponse:
         context = {
@@ -169,15 +171,16 @@ class OperationsAdmin(AnyAdmin):
             "opts": self.opts,
             "operation": operation,
             "rows": rows,
+            "comes_to": operation.comes_to(rows) if operation.comes_to else "",
             "form": form,
             "checkbox": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/operation.html", context)
 
-    def _report(self, operation: Operation, request: HttpRequest, changed: int, chosen: int) -> None:
+    def _report(self, operation: Operation, request: HttpRequest, changed: int, *, left: int) -> None:
         if changed:
-            self.message_user(request, f"{operation.label}: done for {changed}.", messages.SUCCESS)
-        if left := chosen - changed:
+            self.message_user(request, f"{operation.label}: done for {changed:,}.", messages.SUCCESS)
+        if left:
             self.message_user(request, f"{operation.label}: {left} did not need it or may not have it.", messages.INFO)
 
     def _next(self, request: HttpRequest, rows: list[Any]) -> str:

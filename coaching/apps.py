@@ -7,4 +7,5 @@ class CoachingConfig(AppConfig):
     name = "coaching"
 
     def ready(self) -> None:
-        import_module(f"{self.name}.receivers")  # it needs the models, which are there from now on
+        for module in ("event_types", "receivers"):  # they need the models, which are there from now on
+            import_module(f"{self.name}.{module}")

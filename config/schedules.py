@@ -15,6 +15,7 @@ SCHEDULES = [
     Schedule("Queue streams that are due", "integrations.tasks.tick_streams", 30),
     Schedule("Ring for sync jobs that wait", "integrations.tasks.tick_jobs", 30),
     Schedule("Hand on events", "integrations.tasks.tick_events", 30),
+    Schedule("Delete old events", "integrations.tasks.tick_old_events", 600),
     Schedule("Take work from silent workers", "integrations.tasks.tick_reaper", 60),
     Schedule("Tidy logins", "integrations.tasks.tick_connect_sessions", 30),
     Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),

@@ -226,6 +226,7 @@ def _keep(connection: Connection, credential: Credential, grant: Grant) -> Held:
         return _open(_current(connection), connection)
     _count(connection, "refreshed")
     _forget_failing_days(connection)
+    events.publish("credential.renewed", credential, connection=connection, version=credential.version + 1)
     return Held(grant.secrets, credential.version + 1)
 
 
@@ -248,6 +249,7 @@ def _note_failure(connection: Connection, credential: Credential, lease: UUID, e
     _count(connection, "failed")
     mine = Credential.objects.filter(pk=credential.pk, version=credential.version, lease_token=lease)
     if mine.update(**NO_LEASE, **failed) and not ours:
+        events.publish("credential.renewal_failed", credential, connection=connection, code=exc.code[:40])
         _count_failing_day(connection, credential.refresh_failed_at)
 
 

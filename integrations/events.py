@@ -12,7 +12,7 @@ from django.db.models import Case, Count, F, Min, Q, When
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
-from integrations import bell, errors, tracing
+from integrations import bell, errors, event_types, tracing
 from integrations.models import Connection, DomainEvent
 from integrations.models.leases import LeaseLost
 from integrations.timing import seconds, timing
@@ -23,7 +23,6 @@ type Handler = Callable[[DomainEvent], None]
 
 BATCH = 100
 MOST_ATTEMPTS = 20
-LATE_AFTER = timedelta(minutes=5)
 
 _handlers: dict[str, list[Handler]] = {}
 
@@ -38,7 +37,7 @@ class Backlog:
 
     @property
     def is_late(self) -> bool:
-        return self.oldest_s > LATE_AFTER.total_seconds()
+        return self.oldest_s > timing().event_late_s
 
     @property
     def needs_attention(self) -> bool:
@@ -46,7 +45,7 @@ class Backlog:
 
 
 def publish(kind: str, subject: models.Model, *, connection: Connection | None = None, **payload: Any) -> DomainEvent:
-    """Write an event in the caller's transaction. `payload` is JSON-able: ids and words, no secrets."""
+    """Write an event in the caller's transaction. UnknownEvent unless type and payload are as the catalogue says."""
     event = _event(kind, subject, payload, connection)
     event.save()
     bell.ring(bell.DISPATCH_EVENTS)
@@ -62,8 +61,11 @@ def publish_each(kind: str, subjects: Iterable[models.Model], **payload: Any) ->
 
 
 def subscribe(kind: str, handler: Handler) -> None:
-    """Called from a `receivers` module. A handler is idempotent; it runs in the transaction that ends the event."""
-    _handlers.setdefault(kind, []).append(handler)
+    """Called from a `receivers` module. A handler is idempotent; it runs in the transaction that ends the event.
+
+    UnknownEvent for a type that nobody can publish.
+    """
+    _handlers.setdefault(event_types.get(kind).name, []).append(handler)
 
 
 def handlers(kind: str) -> list[Handler]:
@@ -81,10 +83,9 @@ def dispatch_due(size: int = BATCH) -> int:
 
 def backlog() -> Backlog:
     """How the outbox stands, in one query on small indexes. A replayed event waits since its replay."""
-    status = DomainEvent.Status
-    waits = Q(status__in=[status.PENDING, status.WORKING])
+    waits = ~Q(status=DomainEvent.Status.DEAD)
     since = Case(When(replays=0, then=F("created_at")), default=Least("next_attempt_at", Now()))
-    found = DomainEvent.objects.filter(waits | Q(status=status.DEAD)).aggregate(
+    found = DomainEvent.objects.filter(status__in=DomainEvent.OPEN).aggregate(
         pending=Count("pk", filter=waits), dead=Count("pk", filter=~waits), oldest=Min(since, filter=waits)
     )
     oldest = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0
@@ -94,8 +95,11 @@ def backlog() -> Backlog:
 def _event(
     kind: str, subject: models.Model, payload: dict[str, Any], connection: Connection | None = None
 ) -> DomainEvent:
+    declared = event_types.get(kind)
+    declared.check(payload)
     return DomainEvent(
         type=kind,
+        version=declared.version,
         source=subject._meta.app_label,
         subject_type=subject._meta.label_lower,
         subject_id=str(subject.pk),

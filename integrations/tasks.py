@@ -4,7 +4,7 @@ from celery import shared_task
 
 from integrations import bell, credentials, events, ticks
 from integrations.models import Connection, ConnectSession, SyncJob, SyncStream
-from integrations.services import activating, logging_in, reaping, syncing
+from integrations.services import activating, logging_in, reaping, replaying, syncing
 
 MOST_QUEUED = 1_000  # streams a tick
 MOST_RUNG = 200  # jobs a tick
@@ -80,6 +80,12 @@ def tick_jobs() -> None:
 def tick_events() -> None:
     """For events whose bell got lost, and those whose delay is over."""
     ticks.record("tick_events", events.dispatch_due)
+
+
+@shared_task(ignore_result=True)
+def tick_old_events() -> None:
+    """Delete events that are over for long."""
+    ticks.record("tick_old_events", replaying.tidy)
 
 
 @shared_task(ignore_result=True)

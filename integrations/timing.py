@@ -42,6 +42,9 @@ class Timing:
     event_retry_cap_s: float = 3600
     notification_lease_s: float = 60
     notification_retry_s: tuple[float, ...] = (30, 300, 1800, 7200, 28800)
+    event_late_s: float = 300
+    event_kept_s: float = 7776000
+    event_dead_kept_s: float = 15552000
     connect_session_s: float = 600
     connect_sessions_kept_s: float = 2592000
     pending_connection_s: float = 86400

@@ -90,14 +90,14 @@ def accept(share: Share, by: User) -> Delivery | None:
 
 
 @transaction.atomic
-def decline(share: Share, by: User, *, reason: str = "") -> bool:
+def decline(share: Share, by: User) -> bool:
     """Safe to run twice. What is already in the account stays there."""
     arrived = Delivery.objects.filter(share=share, status=DeliveryStatus.DELIVERED).exists()
     if arrived or not _answer(share, by, ShareStatus.DECLINED, only_from=[ShareStatus.OFFERED, ShareStatus.ACCEPTED]):
         return False
     Delivery.objects.filter(share=share).cancel(*DECLINED)
     audit.record("share.declined", share, actor=by)
-    events.publish("share.declined", share, reason=plain_text(reason, most=LONGEST_MESSAGE))
+    events.publish("share.declined", share)
     return True
 
 

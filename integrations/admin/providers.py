@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from accounts.operations import Operation, OperationsAdmin
 from accounts.permissions import signed_in
-from integrations import vault
+from integrations import events, vault
 from integrations.admin.forms import ProviderForm
 from integrations.models import Provider, ProviderMode
 from integrations.registry import spec_for
@@ -21,9 +21,17 @@ def _to(mode: ProviderMode) -> Any:
         changed = provider.mode != mode
         provider.mode = mode
         provider.save(update_fields=["mode", "updated_at"])
+        if changed:
+            _announce(provider, ["mode"])
         return changed
 
     return switch
+
+
+def _announce(provider: Provider, fields: list[str]) -> None:
+    """The event names what changed, never the values: an address or a secret may be among them."""
+    facts = {"provider": provider.slug, "mode": str(provider.mode), "fields": sorted(fields)}
+    events.publish("provider.changed", provider, **facts)
 
 
 @admin.register(Provider)
@@ -102,3 +110,5 @@ class ProviderAdmin(OperationsAdmin):
             words = "The addresses changed, so the provider is on hold. Check them, then enable it."
             self.message_user(request, words, messages.WARNING)
         super().save_model(request, obj, form, change)
+        if changed := set(form.changed_data) - {"reason"}:
+            _announce(obj, [*changed])

@@ -20,6 +20,24 @@ class Migration(migrations.Migration):
             name='replays',
             field=models.PositiveSmallIntegerField(default=0),
         ),
+        migrations.AlterField(
+            model_name='domainevent',
+            name='status',
+            field=models.CharField(choices=[('pending', 'Pending'), ('working', 'Working'), ('done', 'Done'), ('dead', 'Dead'), ('dropped', 'Dropped')], default='pending', max_length=8),
+        ),
+        migrations.RemoveConstraint(model_name='domainevent', name='domainevent_done_at'),
+        migrations.AddConstraint(
+            model_name='domainevent',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('done_at', None), ('status__in', ['pending', 'working', 'dead'])), models.Q(('done_at__isnull', False), ('status__in', ['done', 'dropped'])), _connector='OR'), name='domainevent_done_at'),
+        ),
+        migrations.AddIndex(
+            model_name='domainevent',
+            index=models.Index(condition=models.Q(('status__in', ['pending', 'working', 'dead'])), fields=['status', 'type', 'created_at'], name='domainevent_open'),
+        ),
+        migrations.AddIndex(
+            model_name='domainevent',
+            index=models.Index(condition=models.Q(('done_at__isnull', False)), fields=['done_at'], name='domainevent_over'),
+        ),
         migrations.CreateModel(
             name='FeatureFlag',
             fields=[

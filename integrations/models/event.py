@@ -1,3 +1,5 @@
+from datetime import UTC
+from typing import Any
 from uuid import uuid4
 
 from django.db import models
@@ -15,7 +17,10 @@ class DomainEvent(Leased):
         WORKING = "working"
         DONE = "done"
         DEAD = "dead"
+        DROPPED = "dropped"
 
+    OPEN = (Status.PENDING, Status.WORKING, Status.DEAD)
+    OVER = (Status.DONE, Status.DROPPED)
     DUE = (Status.PENDING,)
     WORKING = Status.WORKING
     LEASE = "event_lease_s"
@@ -41,17 +46,36 @@ class DomainEvent(Leased):
             *lease_checks("domainevent"),
             models.CheckConstraint(
                 condition=Q(status__in=["pending", "working", "dead"], done_at=None)
-                | Q(status="done", done_at__isnull=False),
+                | Q(status__in=["done", "dropped"], done_at__isnull=False),
                 name="domainevent_done_at",
             ),
         ]
         indexes = [
             *lease_indexes("domainevent", ["pending"], ["working"]),
             models.Index(fields=["type", "-created_at"], name="domainevent_by_type"),
+            models.Index(
+                fields=["status", "type", "created_at"],
+                condition=Q(status__in=["pending", "working", "dead"]),
+                name="domainevent_open",
+            ),
+            models.Index(fields=["done_at"], condition=Q(done_at__isnull=False), name="domainevent_over"),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject_id}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The event as others may see it. JSON-able, without secrets: the catalogue lets none into a payload."""
+        return {
+            "id": str(self.event_id),
+            "type": self.type,
+            "timestamp": self.created_at.astimezone(UTC).isoformat(),
+            "source": self.source,
+            "correlation_id": self.trace_id,
+            "version": self.version,
+            "subject": {"type": self.subject_type, "id": self.subject_id},
+            "payload": self.payload,
+        }
 
 
 class Tick(models.Model):

@@ -46,7 +46,7 @@ def give_up(job: SyncJob, stream: SyncStream, *, code: str, words: str) -> bool:
         failures=F("failures") + 1, next_run_at=Now() + backoff(stream.interval_s, stream.failures + 1)
     )
     Connection.objects.filter(pk=stream.connection_id).update(last_error_at=Now())
-    _announce(job, stream, error_code=code)
+    _announce("sync.failed", job, stream, error_code=code[:40])
     return True
 
 
@@ -80,7 +80,7 @@ def succeed(job: SyncJob, stream: SyncStream, sink: sinks.Sink, *, there: set[st
         sweep_held_n=held or None,
         sweep_approved_n=None,
     )
-    _announce(job, stream, held=held)
+    _announce("sync.finished", job, stream, held=held)
 
 
 def backoff(interval_s: int, failures: int) -> timedelta:
@@ -114,11 +114,10 @@ def _words(error: errors.IntegrationError) -> str:
     return error.advice if error.message == error.advice else f"{error.advice} ({error.message})"
 
 
-def _announce(job: SyncJob, stream: SyncStream, **payload: object) -> None:
+def _announce(kind: str, job: SyncJob, stream: SyncStream, **payload: object) -> None:
     provider = stream.connection.provider.slug
     RUNS.labels(provider, stream.resource, str(job.status)).inc()
     for change in ("created", "updated", "unchanged", "deleted"):
         ITEMS.labels(stream.resource, change).inc(getattr(job, f"{change}_n"))
     counts = {"created": job.created_n, "updated": job.updated_n, "gone": job.deleted_n, "bad": job.bad_n}
-    facts = {"outcome": str(job.status), "resource": stream.resource, **counts, **payload}
-    events.publish("sync.finished", job, connection=stream.connection, **facts)
+    events.publish(kind, job, connection=stream.connection, resource=str(stream.resource), **counts, **payload)

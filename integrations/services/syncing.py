@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from integrations import bell, errors, sinks, tracing
+from integrations import bell, errors, events, sinks, tracing
 from integrations.client import BadItem, WorkoutPage, client_for
 from integrations.models import SyncJob, SyncStream
 from integrations.models.leases import LeaseLost
@@ -123,9 +123,13 @@ def _walk(job: SyncJob, stream: SyncStream) -> None:
 
 def _begin(job: SyncJob, stream: SyncStream, sink: sinks.Sink) -> None:
     _stop_when_forbidden(stream)
+    first = job.started_at is None
     with transaction.atomic():
         if not job.write(started_at=Coalesce("started_at", Now()), heartbeat_at=Now(), cursor_from=stream.cursor):
             raise LeaseLost
+        if first:
+            words = {"resource": str(stream.resource), "trigger": str(job.trigger)}
+            events.publish("sync.started", job, connection=stream.connection, **words)
         sink.adopt(stream.connection)
         SyncStream.objects.filter(pk=stream.pk).update(generation=F("generation") + 1, last_attempt_at=Now())
     stream.refresh_from_db(fields=["generation", "cursor_version", "failures", "sweep_approved_n"])

@@ -96,7 +96,7 @@ def test_a_failed_delivery_is_told_to_both_with_its_reason(link: CoachingLink, c
     Delivery.objects.update(
         status=DeliveryStatus.FAILED, error_code="unsupported", error_detail="Step 2: no such target."
     )
-    events.publish("delivery.failed", delivery)
+    events.publish("delivery.failed", delivery, code="unsupported")
     dispatch()
     assert told(link.athlete, Channel.EMAIL) == ["“Easy run” did not reach your account. Step 2: no such target."]
     assert told(link.coach, Channel.EMAIL) == [
@@ -137,7 +137,7 @@ def test_a_connection_that_works_again_sets_deliveries_off(link: CoachingLink, c
     delivery.refresh_from_db()
     assert (delivery.status, delivery.error_detail) == (DeliveryStatus.PENDING, "")
     connection.move("disconnected", only_from=["active"])
-    events.publish("connection.disconnected", connection, connection=connection)
+    events.publish("connection.disconnected", connection, connection=connection, purge=False)
     dispatch()
     delivery.refresh_from_db()
     assert (delivery.status, delivery.error_code) == (DeliveryStatus.CANCELLED, delivering.DISCONNECTED[0])

@@ -333,16 +333,6 @@ def test_a_stream_is_stopped_and_started(ops: Client, stream: SyncStream) -> Non
     assert SyncStream.objects.get().enabled
 
 
-def test_a_dead_event_is_given_out_again_and_a_done_one_is_not(ops: Client) -> None:
-    kept = {"type": "x", "source": "x", "subject_type": "x", "subject_id": "1"}
-    dead = DomainEvent.objects.create(**kept, status="dead", attempts=9)
-    done = DomainEvent.objects.create(**kept, status="done", done_at=timezone.now())
-    run(ops, "retry", dead, done)
-    dead.refresh_from_db()
-    done.refresh_from_db()
-    assert (dead.status, dead.attempts, done.status) == ("pending", 0, "done")
-
-
 def test_a_cool_down_is_lifted(ops: Client, garmin_provider: Provider) -> None:
     until = timezone.now() + timedelta(hours=8)
     cooldown = LoginCooldown.objects.create(provider=garmin_provider, account_key="k" * 64, until=until, blocks=3)

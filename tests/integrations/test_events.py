@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,7 +12,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.models import User
-from integrations import bell, errors, events, tasks
+from integrations import bell, errors, event_types, events, tasks
+from integrations.event_types import EventType, Kind
 from integrations.models import DomainEvent
 from integrations.services import reaping
 from integrations.tracing import current_trace_id, trace
@@ -23,9 +25,13 @@ Status = DomainEvent.Status
 
 
 @pytest.fixture
-def kind() -> str:
+def kind() -> Iterator[str]:
     """A type of event that only this test hears of."""
-    return f"test.{uuid4().hex}"
+    fields = {"score": Kind.NUMBER, "fails": Kind.FLAG, "breaks": Kind.FLAG}
+    made = EventType(f"test.{uuid4().hex}", "What a test makes up.", optional=fields, version=3)
+    event_types.register(made)
+    yield made.name
+    event_types.forget(made.name)
 
 
 def publish_and_undo(kind: str, subject: User) -> None:

@@ -78,6 +78,7 @@ def test_a_sync_whose_worker_is_killed_again_and_again_ends_complete(
     assert (job.status, job.created_n, job.unchanged_n) == (Status.SUCCEEDED, len(everything), 0)
     assert WorkoutRevision.objects.count() == Workout.objects.count() == len(everything)
     assert DomainEvent.objects.filter(type="sync.finished").count() == 1
+    assert DomainEvent.objects.filter(type="sync.started").count() == 1, "however many workers it took"
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_a_job_that_kills_its_worker_five_times_fails_and_its_stream_comes_back_
     assert (running.status, running.error_code, running.lease_token) == (Status.FAILED, "worker_lost", None)
     assert stream.failures == 1
     assert stream.next_run_at > timezone.now() + timedelta(seconds=stream.interval_s)
-    assert DomainEvent.objects.get(type="sync.finished").payload["outcome"] == "failed"
+    assert DomainEvent.objects.get(type="sync.failed").payload["error_code"] == "worker_lost"
 
 
 def test_a_page_without_anything_new_does_not_forgive_a_crash(

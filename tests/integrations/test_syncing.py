@@ -48,8 +48,10 @@ def test_a_first_sync_brings_every_workout_page_by_page(garmin: RunningSandbox, 
     assert timedelta(seconds=3200) < stream.next_run_at - before < timedelta(seconds=4000)
     event = DomainEvent.objects.get(type="sync.finished")
     assert (event.connection_id, event.trace_id) == (stream.connection_id, job.trace_id)
-    assert event.payload["outcome"] == "succeeded"
     assert event.payload["created"] == 64
+    begun = DomainEvent.objects.get(type="sync.started")
+    assert (begun.subject_id, begun.payload["resource"]) == (event.subject_id, "workouts")
+    assert not DomainEvent.objects.filter(type="sync.failed").exists()
 
 
 def test_a_sync_of_an_unchanged_library_writes_no_row_and_reads_no_workout(
@@ -219,7 +221,7 @@ def test_each_answer_of_the_provider_ends_in_its_own_state_and_words(
     if status == FAILED:
         assert stream.failures == 1
         assert timedelta(seconds=6400) < stream.next_run_at - started < timedelta(seconds=8000)
-        assert DomainEvent.objects.get(type="sync.finished").payload["error_code"] == code
+        assert DomainEvent.objects.get(type="sync.failed").payload["error_code"] == code
     else:
         assert job.next_attempt_at - started >= timedelta(seconds=least_wait_s)
         assert job.attempts == 1
