@@ -127,7 +127,7 @@ class Admission:
         left = min((policy.max_wait for policy in buckets.values()), default=0.0)
         left = left if max_wait is None else min(left, max_wait)
         while True:
-            wanted = [_wanted(self._key(key), policy, lane, left) for key, policy in buckets.items()]
+            wanted = [_wanted(self._key(key), policy, lane, left, may_lease) for key, policy in buckets.items()]
             answer = self._ask(wanted, permit, tokens=1)
             if answer.granted:
                 break
@@ -219,7 +219,7 @@ class Admission:
         arguments = [*self._head(), permit, successes, tokens]
         for each in wanted:
             policy = each.policy
-            arguments += [policy.capacity, policy.refill_rate, policy.block, each.leave, each.reserve]
+            arguments += [policy.capacity, policy.refill_rate, each.block, each.leave, each.reserve]
         raw = self._admit([*self._keys, *(each.key for each in wanted)], arguments)
         if raw is None:
             answer = self._own_twin().admit(wanted, permit=permit, successes=successes, tokens=tokens)
@@ -283,11 +283,13 @@ class Admission:
         self._on_turn(self.group, state, code)
 
 
-def _wanted(key: str, policy: RateLimitPolicy, lane: str, max_wait: float) -> Wanted:
+def _wanted(key: str, policy: RateLimitPolicy, lane: str, max_wait: float, may_lease: bool) -> Wanted:
     """Interactive calls reserve their turn; background calls leave a part of the bucket and come back to ask."""
+    block = policy.block if may_lease else 1
     if lane == BACKGROUND:
-        return Wanted(key, policy, max(0.0, min(policy.capacity * LEFT_BY_BACKGROUND, policy.capacity - 1)), -1)
-    return Wanted(key, policy, 0, max_wait)
+        leave = max(0.0, min(policy.capacity * LEFT_BY_BACKGROUND, policy.capacity - 1))
+        return Wanted(key, policy, block, leave, -1)
+    return Wanted(key, policy, block, 0, max_wait)
 
 
 def _read(

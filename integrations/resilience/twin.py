@@ -13,10 +13,14 @@ UNBOUNDED = 1_000_000
 
 
 class Wanted(NamedTuple):
-    """A bucket and how to take from it; `reserve` is the longest wait that may be reserved (negative: none)."""
+    """A bucket and how to take from it: how many tokens at once, how many to leave to others.
+
+    `reserve` is the longest wait that may be reserved (negative: none).
+    """
 
     key: str
     policy: RateLimitPolicy
+    block: int
     leave: float
     reserve: float
 
@@ -145,7 +149,7 @@ class Twin:
                 own = max(own, bucket.at - now + (tokens + leave - bucket.tokens) / per_s)
             may_reserve = may_reserve and own <= wanted.reserve
             wait = max(wait, own)
-            grant = min(grant, wanted.policy.block, int(bucket.tokens - leave))
+            grant = min(grant, wanted.block, int(bucket.tokens - leave))
             found.append(bucket)
         if tokens == 0 or not (wait == 0 or may_reserve):
             return wait, 0

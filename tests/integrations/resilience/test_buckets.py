@@ -133,6 +133,12 @@ def test_one_trip_to_redis_brings_fifty_tokens(shared: World) -> None:
     assert let_in(one, BUSY, may_lease=True, max_wait=0) is None, "and no more than there are"
 
 
+def test_who_may_not_lease_takes_one(shared: World) -> None:
+    one = shared.process()
+    one.enter(BUSY)
+    assert one.look(BUSY)[1][0].remaining == pytest.approx(499, abs=0.9)
+
+
 def test_tokens_in_hand_lapse_after_a_second(shared: World) -> None:
     one = shared.process()
     one.enter(BUSY, may_lease=True)
