@@ -11,7 +11,7 @@ PEOPLE = Q(content_type__app_label="accounts", content_type__model="user")
 GROUPS = {
     VIEW: (OURS | SCHEDULES) & Q(codename__startswith="view_"),
     OPERATE: ((OURS | SCHEDULES) & Q(codename__startswith="change_")) & ~PEOPLE,
-    SECRETS: (PEOPLE & Q(codename="change_user")) | Q(codename="set_provider_secrets"),
+    SECRETS: (PEOPLE & Q(codename="change_user")) | Q(codename__in=["set_provider_secrets", "rotate_keys"]),
 }
 
 

@@ -20,6 +20,7 @@ class Named:
 
 RUN_SYNC = Named("integrations.tasks.run_sync")
 DISPATCH_EVENTS = Named("integrations.tasks.dispatch_events")
+ROTATE_KEYS = Named("integrations.tasks.rotate_keys")
 
 
 def ring(task: "Task[Any, Any] | Named", *args: int | str) -> None:

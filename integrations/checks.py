@@ -1,16 +1,15 @@
 """System checks of the vault: a process with a broken ring says so before it touches a secret."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connections, models
-from django.db.models import F, Func, Value
-from django.db.models.functions import Now
+from django.db import connections
 
+from integrations import sealed
 from integrations.encryption import KeyRing, KeyRingInvalid
-from integrations.models import ConnectSession, Credential, Provider, VaultKey
+from integrations.models import VaultKey
 
 HOW = "A list of <id>:<base64 of 32 bytes>, the primary one first; `manage.py vault_key new` prints one."
 
@@ -36,7 +35,8 @@ def check_rows(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
     except KeyRingInvalid:
         return []  # told by check_ring
     tables = set(connections["default"].introspection.table_names())
-    missing = sorted({kid for rows, field in _sealed(tables) for kid in _key_ids(rows, field)} - ring.keys.keys())
+    columns = [column for column in sealed.columns() if column.model._meta.db_table in tables]
+    missing = sorted({kid for column in columns for kid in column.count_by_key()} - ring.keys.keys())
     found: list[CheckMessage] = [
         _error("E006", f"CREDENTIAL_KEYS: rows are sealed with the key {kid}, which is not there.") for kid in missing
     ]
@@ -45,21 +45,6 @@ def check_rows(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
             if key.check_value != ring.check_value(key.kid):
                 found.append(_error("E007", f"CREDENTIAL_KEYS: the key {key.kid} is another one than it was."))
     return found
-
-
-def _sealed(tables: set[str]) -> Iterable[tuple["models.QuerySet[Any]", str]]:
-    """Every column that holds envelopes somebody will still open; none before the first migration."""
-    columns: list[tuple[models.QuerySet[Any], str]] = [
-        (Credential.objects.all(), "sealed"),
-        (Provider.objects.exclude(client_secret=""), "client_secret"),
-        (ConnectSession.objects.filter(expires_at__gt=Now()).exclude(sealed=""), "sealed"),
-    ]
-    return [(rows, field) for rows, field in columns if rows.model._meta.db_table in tables]
-
-
-def _key_ids(rows: "models.QuerySet[Any]", field: str) -> list[str]:
-    kid = Func(F(field), Value(":"), Value(2), function="split_part", output_field=models.TextField())
-    return list(rows.order_by().values_list(kid, flat=True).distinct())
 
 
 def _error(code: str, message: str) -> Error:

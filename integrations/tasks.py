@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from integrations import bell, credentials, events, ticks
-from integrations.models import Connection, ConnectSession, SyncJob, SyncStream
-from integrations.services import activating, logging_in, reaping, replaying, syncing
+from integrations import bell, credentials, events, ticks, vault
+from integrations.models import Connection, ConnectSession, SyncJob, SyncStream, VaultRotation
+from integrations.services import activating, logging_in, reaping, replaying, rotating, syncing
 
 MOST_QUEUED = 1_000  # streams a tick
 MOST_RUNG = 200  # jobs a tick
@@ -92,6 +92,22 @@ def tick_old_events() -> None:
 def tick_reaper() -> None:
     """Take work from workers that went silent."""
     ticks.record("tick_reaper", reaping.reap)
+
+
+@shared_task(ignore_result=True)
+def rotate_keys(rotation_id: int) -> None:
+    """Safe to run twice: only the run that claims the rotation works on it."""
+    rotating.run(rotation_id)
+
+
+@shared_task(ignore_result=True)
+def tick_rotations() -> None:
+    """Write down this worker's first key, and ring for rotations that wait."""
+    due = list(VaultRotation.objects.due().values_list("pk", flat=True))
+    for rotation_id in due:
+        bell.ring(rotate_keys, rotation_id)
+    ticks.record("tick_rotations", lambda: len(due))
+    vault.sealing_ring()
 
 
 def _ring(job_ids: list[int]) -> int:

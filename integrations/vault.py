@@ -51,6 +51,25 @@ def keyring() -> KeyRing:
         raise VaultUnavailable(f"CREDENTIAL_KEYS: {exc}", code="vault_no_keys") from None
 
 
+def sealing_ring() -> KeyRing:
+    """The ring with its first key written down, for those who seal many. Raises VaultUnavailable."""
+    ring = keyring()
+    _register(ring, (VaultKey._meta.label_lower, ring.primary, "check_value", "ring"))
+    return ring
+
+
+def is_outdated(blob: str) -> bool:
+    """Whether a key that came before the ring's first one has sealed it.
+
+    While a new ring is being deployed some processes have the newer key second: to them nothing is outdated.
+    """
+    kid, primary = encryption.key_id(blob), keyring().primary
+    if kid == primary:
+        return False
+    seen = dict(VaultKey.objects.filter(kid__in=[kid, primary]).values_list("kid", "pk"))
+    return kid in seen and primary in seen and seen[kid] < seen[primary]
+
+
 def seal_json(value: Mapping[str, Any], *, model_label: str, row_uuid: object, field: str, owner: str) -> str:
     """The envelope of `value`, to be opened with the same four words only. Remembers the key id on its first use."""
     ring = keyring()
@@ -66,7 +85,7 @@ def open_json(blob: str, *, model_label: str, row_uuid: object, field: str, owne
     try:
         opened: dict[str, Any] = json.loads(encryption.open_sealed(blob, keyring=ring, context=context).reveal())
     except VaultError as exc:
-        raise _reported_error(exc, context) from None
+        raise report(exc, context) from None
     return opened
 
 
@@ -82,11 +101,11 @@ def _register(ring: KeyRing, context: Context) -> None:
         return
     VaultKey.objects.bulk_create([VaultKey(kid=kid, check_value=value)], ignore_conflicts=True)
     if VaultKey.objects.get(kid=kid).check_value != value:
-        raise _reported_error(VaultWrongKey(kid, context=context), context)
+        raise report(VaultWrongKey(kid, context=context), context)
     transaction.on_commit(lambda: _registered.add(value))
 
 
-def _reported_error(exc: VaultError, context: Context) -> VaultUnavailable:
+def report(exc: VaultError, context: Context) -> VaultUnavailable:
     """Count it, write it down once an hour and row, and say it in the engine's words."""
     VAULT_ERRORS.labels(exc.kind).inc()
     model_label, row_uuid, field, _ = context

@@ -91,6 +91,10 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('announce_at__lte', models.F('drain_at')), ('drain_at__lte', models.F('starts_at')), ('starts_at__lt', models.F('ends_at'))), name='window_in_order')],
             },
         ),
+        migrations.AlterModelOptions(
+            name='vaultkey',
+            options={'permissions': [('rotate_keys', 'Can rotate, verify and retire keys')]},
+        ),
         migrations.CreateModel(
             name='VaultRotation',
             fields=[
@@ -102,6 +106,7 @@ class Migration(migrations.Migration):
                 ('lease_until', models.DateTimeField(editable=False, null=True)),
                 ('error_code', models.CharField(blank=True, max_length=40)),
                 ('error_detail', models.CharField(blank=True, max_length=500)),
+                ('kind', models.CharField(choices=[('rotate', 'Rotation'), ('verify', 'Verification')], default='rotate', max_length=8)),
                 ('target', models.CharField(max_length=16)),
                 ('status', models.CharField(choices=[('queued', 'Waiting for a worker'), ('running', 'Running'), ('done', 'Done'), ('stopped', 'Stopped')], default='queued', max_length=8)),
                 ('total_n', models.PositiveIntegerField(default=0)),
@@ -114,7 +119,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-created_at'],
                 'indexes': [models.Index(condition=models.Q(('status__in', ['queued'])), fields=['next_attempt_at'], name='vaultrotation_due'), models.Index(condition=models.Q(('status__in', ['running'])), fields=['lease_until'], name='vaultrotation_reaper')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lease_token', None), ('lease_until', None)), models.Q(('lease_token__isnull', False), ('lease_until__isnull', False)), _connector='OR'), name='vaultrotation_lease_whole'), models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('target',), name='vaultrotation_one_active')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lease_token', None), ('lease_until', None)), models.Q(('lease_token__isnull', False), ('lease_until__isnull', False)), _connector='OR'), name='vaultrotation_lease_whole'), models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('kind',), name='vaultrotation_one_active')],
             },
         ),
     ]

@@ -15,12 +15,22 @@ class VaultKey(models.Model):
     first_seen = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        permissions = [("rotate_keys", "Can rotate, verify and retire keys")]
+
     def __str__(self) -> str:
         return self.kid
 
 
 class VaultRotation(Leased):
-    """Everything sealed under other keys is sealed anew under `target`, batch by batch; a killed one goes on."""
+    """A walk over everything that is sealed, batch by batch; a killed one goes on.
+
+    A rotation seals anew under `target` what other keys have sealed. A verification opens everything and changes nothing.
+    """
+
+    class Kind(models.TextChoices):
+        ROTATE = "rotate", "Rotation"
+        VERIFY = "verify", "Verification"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting for a worker"
@@ -32,6 +42,7 @@ class VaultRotation(Leased):
     WORKING = Status.RUNNING
     LEASE: ClassVar[str] = "rotation_lease_s"
 
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.ROTATE)
     target = models.CharField(max_length=16)
     status: Any = models.CharField(max_length=8, choices=Status, default=Status.QUEUED)
     total_n = models.PositiveIntegerField(default=0)
@@ -48,10 +59,21 @@ class VaultRotation(Leased):
         constraints = [
             *lease_checks("vaultrotation"),
             models.UniqueConstraint(
-                fields=["target"], condition=Q(status__in=["queued", "running"]), name="vaultrotation_one_active"
+                fields=["kind"], condition=Q(status__in=["queued", "running"]), name="vaultrotation_one_active"
             ),
         ]
         indexes = lease_indexes("vaultrotation", ["queued"], ["running"])
 
     def __str__(self) -> str:
-        return f"to {self.target}"
+        return f"{self.get_kind_display()} to {self.target}" if self.kind == self.Kind.ROTATE else "Verification"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
+
+    @property
+    def percent(self) -> int:
+        """How far it is; never 100 before it has ended."""
+        if self.status == self.Status.DONE:
+            return 100
+        return min(99, 100 * (self.done_n + self.failed_n) // self.total_n) if self.total_n else 0

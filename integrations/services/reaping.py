@@ -7,7 +7,7 @@ from prometheus_client import Counter
 
 from integrations import events
 from integrations.models import Connection, DomainEvent, SyncJob, SyncStream
-from integrations.services import concluding
+from integrations.services import concluding, rotating
 from integrations.timing import seconds, timing
 
 BATCH = 1_000
@@ -19,7 +19,7 @@ GIVEN_UP = "The worker stopped half-way several times, so we let it rest. It is 
 
 def reap() -> int:
     """One round over all that integrations leases. Returns how many rows moved. Safe to run in parallel."""
-    return _lapsed_jobs() + _abandoned_jobs() + _lapsed_events()
+    return _lapsed_jobs() + _abandoned_jobs() + _lapsed_events() + rotating.put_back_lapsed()
 
 
 @transaction.atomic

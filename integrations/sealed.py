@@ -1,0 +1,101 @@
+"""The register of everything sealed: which columns hold envelopes, and what binds each row's envelope to its place.
+
+What is not in here is neither rotated nor counted, so a test holds the register against the database's own constraints.
+An app above this one registers its columns in its `ready()`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models
+from django.db.models import Count, F, Func, Q, Value
+from django.db.models.functions import Now
+
+from integrations.encryption import VERSION, Context
+from integrations.models import ConnectSession, Credential, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One envelope as it stands in the database."""
+
+    pk: int
+    context: Context
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """`owner` is written with the row's `owner_column` in its braces, as it was when the row was sealed."""
+
+    model: type[models.Model]
+    field: str
+    words: str  # for people
+    owner: str
+    owner_column: str
+    key_id_field: str = ""  # a column that repeats the key's id
+    needed: Q = field(default_factory=Q)  # the rows that somebody will still open
+    is_lasting: bool = True  # False: ends by itself within minutes, so nobody seals it anew
+
+    @property
+    def label(self) -> str:
+        return self.model._meta.label_lower
+
+    @property
+    def name(self) -> str:
+        return f"{self.label}.{self.field}"
+
+    def rows(self) -> "models.QuerySet[Any]":
+        return self.model._default_manager.filter(self.needed).exclude(**{self.field: ""})
+
+    def under(self, kids: Iterable[str]) -> "models.QuerySet[Any]":
+        """Rows sealed with one of these keys; asked of the envelope itself, whatever other columns say."""
+        named = Q(pk__in=[])
+        for kid in kids:
+            named |= Q(**{f"{self.field}__startswith": f"{VERSION}:{kid}:"})
+        return self.rows().filter(named)
+
+    def batches(self, rows: "models.QuerySet[Any]", size: int) -> Iterator[list[Sealed]]:
+        """`rows` in the order of their ids; a row that changes meanwhile is read as it then is."""
+        values = rows.order_by("pk").values_list("pk", "public_id", self.owner_column, self.field)
+        last = 0
+        while batch := list(values.filter(pk__gt=last)[:size]):
+            last = batch[-1][0]
+            yield [Sealed(pk, self.context(row_uuid, owner), blob) for pk, row_uuid, owner, blob in batch]
+
+    def context(self, row_uuid: object, owner: object) -> Context:
+        return (self.label, str(row_uuid), self.field, self.owner.format(owner))
+
+    def count_by_key(self) -> dict[str, int]:
+        kid = Func(F(self.field), Value(":"), Value(2), function="split_part", output_field=models.TextField())
+        return dict(self.rows().order_by().values_list(kid).annotate(n=Count("pk")))
+
+
+_columns: dict[str, SealedColumn] = {}
+
+
+def register(column: SealedColumn) -> None:
+    """Safe to run twice."""
+    _columns[column.name] = column
+
+
+def columns() -> list[SealedColumn]:
+    return list(_columns.values())
+
+
+register(
+    SealedColumn(Credential, "sealed", "logins", "user:{}", "connection__user_id", key_id_field="key_id"),
+)
+register(SealedColumn(Provider, "client_secret", "client secrets", "provider:{}", "slug"))
+register(
+    SealedColumn(
+        ConnectSession,
+        "sealed",
+        "logins being made",
+        "user:{}",
+        "user_id",
+        needed=Q(expires_at__gt=Now()),
+        is_lasting=False,
+    )
+)
