@@ -75,7 +75,7 @@ def standing(provider: Provider) -> Standing:
 
 
 def trip(provider: Provider, *, reason: str, login: bool = False) -> bool:
-    """Let no call out until `reset`, on all workers within a second. False: it was open, or Redis is away.
+    """Let no call out until `reset`, on all workers within a second. False: that was so, or Redis is away.
 
     It lasts a day at most and is forgotten when Redis is flushed: to stop a provider for good, put it on hold.
     """

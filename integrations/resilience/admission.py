@@ -165,7 +165,7 @@ class Admission:
         return self._own_twin().pause(key, seconds) if raw is None else bool(raw)
 
     def force_open(self, reason: str) -> bool:
-        """Refuse every call until `reset`; at most for a day. False: it was so already or Redis is away."""
+        """Refuse every call until `reset`, at most for a day. False: that was so already, or Redis is away."""
         return self._forced(reason)
 
     def reset(self) -> bool:
@@ -265,8 +265,9 @@ class Admission:
         if raw is None:
             self._own_twin().force(reason)
             return False
-        self._turned(*raw, code="by_hand")
-        return bool(raw[0] != raw[1])
+        was, state, is_news = raw
+        self._turned(was, state, "by_hand")
+        return bool(is_news)
 
     def _own_twin(self) -> Twin:
         with self._lock:

@@ -158,16 +158,22 @@ return {was, state}
 """
 )
 
-# Arguments: 10 the reason, or '' to close and forget. Answers: was, state.
+# Arguments: 10 the reason, or '' to close and forget. Answers: was, state, 1 when that is news.
 FORCE = (
     _CIRCUIT
     + """
-if ARGV[10] == '' then turn('CLOSED') else
+local forced = redis.call('HGET', circuit, 'forced')
+local changed = 0
+if ARGV[10] == '' and was ~= 'CLOSED' then
+  turn('CLOSED')
+  changed = 1
+elseif ARGV[10] ~= '' and not forced then
   turn('OPEN')
   redis.call('HSET', circuit, 'forced', ARGV[10])
+  changed = 1
 end
 keep()
-return {was, state}
+return {was, state, changed}
 """
 )
 
