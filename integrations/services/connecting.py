@@ -18,6 +18,7 @@ from integrations import bell, credentials, errors, events, tasks, vault
 from integrations.models import Connection, ConnectSession, Provider, SyncJob, SyncStream
 from integrations.registry import spec_for
 from integrations.services import cooldowns
+from integrations.spec import Capability
 from integrations.timing import seconds, timing
 
 ALREADY_CONNECTED = "already_connected"
@@ -97,9 +98,12 @@ def resume(connection: Connection, *, actor: User) -> bool:
 def disconnect(connection: Connection, *, actor: User | None, purge: bool) -> bool:
     """End it for good: the secrets are erased, nothing queued happens any more. Safe to run twice.
 
-    What came from it stays, or goes with `purge`: the domain hears it in the event.
+    What came from it stays, or goes with `purge`: the domain hears it in the event. Where deliveries went to it, they
+    go to another account of the person from now on.
     """
+    User.objects.select_for_update(no_key=True).get(pk=connection.user_id)  # activating may look for the default, too
     reason = "by_owner" if actor == connection.user else "by_operations"
+    took_deliveries = Connection.objects.filter(pk=connection.pk, delivers=True).exists()
     ended = connection.move(State.DISCONNECTED, only_from=Connection.LIVE, reason=reason, delivers=False)
     if ended:
         credentials.erase(connection)
@@ -107,6 +111,8 @@ def disconnect(connection: Connection, *, actor: User | None, purge: bool) -> bo
             session.move(Session.FAILED, only_from=ConnectSession.OPEN, error_code="disconnected")
         SyncStream.objects.filter(connection=connection).update(enabled=False)
         _cancel_syncs(connection)
+        if took_deliveries:
+            _hand_over(connection, actor)
         events.publish("connection.disconnected", connection, connection=connection, purge=purge)
         audit.record("connection.disconnected", connection, actor=actor, purge=purge)
     return ended
@@ -146,4 +152,14 @@ def _queued(session: ConnectSession) -> ConnectSession:
 
 
 def _cancel_syncs(connection: Connection) -> None:
-    SyncJob.objects.filter(stream__connection=connection).cancel()
+    """By subquery: in the guarded UPDATE a run that ends just now is judged anew, and stays as it ended."""
+    SyncJob.objects.filter(stream__in=SyncStream.objects.filter(connection=connection)).cancel()
+
+
+def _hand_over(connection: Connection, actor: User | None) -> None:
+    """Deliveries go to the person's next account that takes workouts: one that works before one that waits."""
+    others = Connection.objects.live().filter(user=connection.user_id).exclude(status=State.PENDING)
+    writers = [other for other in others.select_related("provider") if other.can(Capability.WORKOUTS_WRITE)]
+    heir = min(writers, key=lambda other: (other.status != State.ACTIVE, other.pk), default=None)
+    if heir and Connection.objects.live().filter(pk=heir.pk).update(delivers=True):
+        audit.record("connection.delivers", heir, actor=actor, instead_of=str(connection.public_id))

@@ -1,18 +1,10 @@
-"""Connecting an account with the real login code against Garmin's sandbox, over real threads and processes."""
+"""Connecting an account with the real login code against Garmin's sandbox, over real threads."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from threading import Barrier
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import pytest
 from celery.signals import before_task_publish
 from django.db import connection as database
-from django.db import connections
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
 from django.utils import timezone
@@ -29,50 +21,14 @@ from integrations.models import (
     SyncJob,
 )
 from integrations.sandbox import RunningSandbox
-from integrations.services import activating, connecting, cooldowns, logging_in, scheduling
+from integrations.services import activating, cooldowns, logging_in
 from integrations.spec import Grant
 from integrations.timing import seconds, timing
+from tests.integrations.logins import BEN, CHEN, LOGIN, Session, State, begin, connect, connection_of, in_parallel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "sandbox-only"
-BEN, CHEN, COACH = "athlete2@sandbox.example", "athlete3@sandbox.example", "coach@sandbox.example"  # Carla uses MFA
-LOGIN = "/sso/mobile/api/login"
 HOUR_S = 3600
-Session, State = ConnectSession.Status, Connection.Status
-
-
-def begin(user: User, account: str = BEN, password: str = PASSWORD) -> ConnectSession:
-    provider = Provider.objects.get(slug="garmin")
-    return connecting.begin(user, provider, {"email": account, "password": password})
-
-
-def connect(user: User, account: str = BEN, password: str = PASSWORD) -> ConnectSession:
-    """What the page and the worker do together."""
-    session = begin(user, account, password)
-    logging_in.work(session.pk)
-    session.refresh_from_db()
-    return session
-
-
-def connection_of(user: User) -> Connection:
-    return Connection.objects.live().get(user=user)
-
-
-def code_of(garmin: RunningSandbox, account: str = COACH) -> str:
-    return str(next(row["code"] for row in garmin["garmin"].accounts() if row["email"] == account))
-
-
-def wrong_code(garmin: RunningSandbox) -> str:
-    return "000000" if code_of(garmin) != "000000" else "111111"
-
-
-def answer(session: ConnectSession, code: str) -> ConnectSession:
-    assert connecting.submit_code(session, code)
-    logging_in.check_code(session.pk)
-    session.refresh_from_db()
-    return session
 
 
 def wait_s() -> float:
@@ -80,21 +36,6 @@ def wait_s() -> float:
     until = LoginCooldown.objects.get().until
     assert until
     return (until - timezone.now()).total_seconds()
-
-
-def in_parallel(times: int, work: Callable[[int], object]) -> list[object]:
-    """Threads with connections of their own that start together."""
-    barrier = Barrier(times)
-
-    def run(number: int) -> object:
-        try:
-            barrier.wait()
-            return work(number)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(run, range(times)))
 
 
 @pytest.fixture
@@ -257,65 +198,6 @@ def test_our_own_pacing_costs_no_try(garmin: RunningSandbox, athlete: User) -> N
     assert session.status == Session.DONE
 
 
-def test_a_code_finishes_the_login_in_another_process(garmin: RunningSandbox, coach: User) -> None:
-    session = connect(coach, COACH)
-    assert (session.status, session.method) == (Session.NEEDS_CODE, "email")
-    left = (session.expires_at - session.created_at).total_seconds()
-    assert abs(left - timing().connect_session_s) < 10
-    assert connecting.submit_code(session, code_of(garmin))
-    script = f"import django; django.setup(); from integrations import tasks; tasks.submit_code({session.pk})"
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database.settings_dict['NAME']}").geturl()
-    elsewhere = {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": url}
-    subprocess.run([sys.executable, "-c", script], env=os.environ | elsewhere, cwd=ROOT, check=True, timeout=60)
-    session.refresh_from_db()
-    assert (session.status, session.sealed) == (Session.DONE, "")
-    assert connection_of(coach).external_name == "Carla Coach"
-    assert garmin["garmin"].count(LOGIN) == 1
-
-
-def test_a_wrong_code_may_be_corrected(garmin: RunningSandbox, coach: User) -> None:
-    session = answer(connect(coach, COACH), wrong_code(garmin))
-    assert (session.status, session.error_code) == (Session.NEEDS_CODE, "wrong_code")
-    assert answer(session, code_of(garmin)).status == Session.DONE
-    assert garmin["garmin"].count(LOGIN) == 1
-
-
-def test_five_wrong_codes_end_the_login(garmin: RunningSandbox, coach: User) -> None:
-    session = connect(coach, COACH)
-    states = [answer(session, wrong_code(garmin)).status for _ in range(5)]
-    assert states == [Session.NEEDS_CODE] * 4 + [Session.FAILED]
-    assert (session.error_code, session.sealed) == ("too_many_codes", "")
-    assert not connecting.submit_code(session, code_of(garmin))
-
-
-def test_an_outage_while_the_code_is_checked_costs_no_new_login(garmin: RunningSandbox, coach: User) -> None:
-    session = connect(coach, COACH)
-    garmin["garmin"].set_fault(COACH, "login-500")
-    assert answer(session, code_of(garmin)).error_code == "unreachable"
-    garmin["garmin"].set_fault(COACH, "")
-    assert answer(session, code_of(garmin)).status == Session.DONE
-
-
-def test_twenty_clicks_on_one_code_check_it_once(garmin: RunningSandbox, coach: User) -> None:
-    session, code = connect(coach, COACH), code_of(garmin)
-    taken = in_parallel(20, lambda _: connecting.submit_code(ConnectSession.objects.get(pk=session.pk), code))
-    in_parallel(20, lambda _: logging_in.check_code(session.pk))
-    assert taken.count(True) == 1
-    assert garmin["garmin"].count("/sso/mobile/api/mfa/verifyCode") == 1
-    assert connection_of(coach).status == State.ACTIVE
-
-
-def test_after_ten_minutes_the_code_is_too_late(garmin: RunningSandbox, coach: User) -> None:
-    session = connect(coach, COACH)
-    ConnectSession.objects.update(created_at=Now() - seconds(900), expires_at=Now() - seconds(1))
-    session.refresh_from_db()
-    assert session.is_expired
-    assert not connecting.submit_code(session, code_of(garmin))
-    assert logging_in.tidy() == 1
-    session.refresh_from_db()
-    assert (session.status, session.error_code, session.sealed) == (Session.FAILED, "expired", "")
-
-
 def test_a_worker_that_died_ends_the_login_and_nobody_repeats_it(
     garmin: RunningSandbox, athlete: User, published: list[tuple[str, object]]
 ) -> None:
@@ -363,28 +245,6 @@ def test_two_people_who_connect_one_account_at_once_end_with_one_owner(
     assert Connection.objects.live().count() == Credential.objects.count() == 1
 
 
-def test_a_lost_login_comes_back_to_the_same_connection(garmin: RunningSandbox, coach: User) -> None:
-    connect(coach, CHEN)
-    before = connection_of(coach)
-    credentials.lose(before, "invalid_grant")
-    SyncJob.objects.all().cancel()
-    assert connect(coach, CHEN).status == Session.DONE
-    after = connection_of(coach)
-    assert (after.pk, after.status, after.delivers) == (before.pk, State.ACTIVE, True)
-    assert SyncJob.objects.active().count() == 1
-
-
-def test_another_account_does_not_take_the_old_ones_place(garmin: RunningSandbox, athlete: User) -> None:
-    connect(athlete, BEN)
-    before = connection_of(athlete)
-    credentials.lose(before, "invalid_grant")
-    assert connect(athlete, CHEN).error_code == "other_account"
-    after = connection_of(athlete)
-    assert (after.pk, after.status) == (before.pk, State.NEEDS_REAUTH)
-    assert after.external_account_id == before.external_account_id
-    assert not Credential.objects.exists()
-
-
 def test_who_is_connected_is_not_logged_in_again(garmin: RunningSandbox, athlete: User) -> None:
     connect(athlete)
     with pytest.raises(errors.ConflictError):
@@ -422,72 +282,3 @@ def test_a_login_that_ends_while_its_tokens_are_tried_leaves_none(garmin: Runnin
     assert (session.status, session.error_code) == (Session.FAILED, "interrupted")
     assert not Credential.objects.exists()
     assert not Connection.objects.live().exists()
-
-
-def test_disconnecting_ends_everything_once(garmin: RunningSandbox, coach: User) -> None:
-    connect(coach, CHEN)
-    connection = connection_of(coach)
-    ended = in_parallel(
-        8, lambda _: connecting.disconnect(Connection.objects.get(pk=connection.pk), actor=coach, purge=True)
-    )
-    connection.refresh_from_db()
-    assert ended.count(True) == 1
-    assert (connection.status, connection.delivers) == (State.DISCONNECTED, False)
-    assert not Credential.objects.exists()
-    assert not SyncJob.objects.active().exists()
-    assert not connection.streams.filter(enabled=True).exists()
-    assert DomainEvent.objects.get(type="connection.disconnected").payload == {"purge": True}
-    assert AuditEntry.objects.filter(action="connection.disconnected", actor=coach).count() == 1
-    assert connect(coach, CHEN).status == Session.DONE
-
-
-def test_disconnecting_stops_a_login_that_waits(garmin: RunningSandbox, athlete: User) -> None:
-    connect(athlete)
-    connection = connection_of(athlete)
-    credentials.lose(connection, "invalid_grant")
-    session = begin(athlete)
-    connecting.disconnect(connection, actor=athlete, purge=False)
-    logging_in.work(session.pk)
-    session.refresh_from_db()
-    assert (session.status, session.error_code, session.sealed) == (Session.FAILED, "disconnected", "")
-    assert garmin["garmin"].count(LOGIN) == 1
-
-
-def test_a_paused_connection_goes_on_only_when_its_login_works(garmin: RunningSandbox, coach: User) -> None:
-    connect(coach, CHEN)
-    connection = connection_of(coach)
-    assert connecting.pause(connection, actor=coach)
-    assert not SyncJob.objects.active().exists()
-
-    def resumed() -> tuple[str, str]:
-        connecting.resume(connection, actor=coach)
-        activating.check(connection.pk)
-        connection.refresh_from_db()
-        return connection.status, connection.status_reason
-
-    garmin["garmin"].set_fault(CHEN, "500")
-    assert resumed() == (State.PAUSED, "server")
-    garmin["garmin"].set_fault(CHEN, "")
-    assert resumed() == (State.ACTIVE, "")
-    assert SyncJob.objects.active().count() == 1
-    connecting.pause(connection, actor=coach)
-    garmin["garmin"].state.revoke(CHEN)  # type: ignore[attr-defined]
-    assert resumed()[0] == State.NEEDS_REAUTH
-    assert DomainEvent.objects.filter(type="connection.needs_reauth").count() == 1
-
-
-def test_what_was_begun_and_never_finished_is_tidied_up(garmin_provider: Provider, athlete: User) -> None:
-    Connection.objects.create(user=athlete, provider=garmin_provider)
-    assert logging_in.tidy() == 0
-    Connection.objects.update(status_changed_at=Now() - seconds(timing().pending_connection_s + 1))
-    assert logging_in.tidy() == 1
-    assert not Connection.objects.live().exists()
-
-
-def test_streams_of_a_paused_connection_are_not_due(garmin: RunningSandbox, coach: User) -> None:
-    connect(coach, CHEN)
-    connection = connection_of(coach)
-    connecting.pause(connection, actor=coach)
-    assert not connection.streams.due().exists()
-    scheduling.add_streams(connection)
-    assert not connection.streams.due().exists()

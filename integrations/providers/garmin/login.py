@@ -33,7 +33,7 @@ SLUG = "garmin"
 TOKEN_PATH = "/di-oauth2-service/oauth/token"
 OTHER_STRATEGIES = frozenset({"widget+cffi", "portal+cffi", "portal+requests"})
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-LET_IN, CAPTCHA = "SUCCESSFUL", "CAPTCHA_REQUIRED"
+LET_IN, CAPTCHA, OVER = "SUCCESSFUL", "CAPTCHA_REQUIRED", "SESSION_EXPIRED"
 PAUSES = {name: vars(sso)[name] for name in ("MOBILE_DELAY_MIN_S", "MOBILE_DELAY_MAX_S")}
 
 logging.getLogger("garminconnect").setLevel(logging.CRITICAL)  # its lines quote answers
@@ -200,8 +200,11 @@ def _explained(seen: _Seen, wrong: type[errors.IntegrationError] = errors.LoginR
 
 def _reason(seen: _Seen, wrong: type[errors.IntegrationError] | None) -> errors.IntegrationError:
     """What the answers say; a plain refusal counts before what its repetition elsewhere was answered."""
-    if wrong and any(answer.word and not answer.is_block for answer in seen.answers):
+    refusal = next((answer for answer in seen.answers if answer.word and not answer.is_block), None)
+    if wrong and refusal and refusal.word != OVER:
         return wrong(provider=SLUG, status=seen.last.status)
+    if wrong is errors.CodeRefused and refusal:
+        return errors.AuthenticationError(provider=SLUG, code="challenge_over", status=seen.last.status)
     if blocked := next((answer for answer in reversed(seen.answers) if answer.is_block), None):
         return _blocked(blocked)
     if seen.unreachable:

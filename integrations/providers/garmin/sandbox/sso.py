@@ -12,6 +12,7 @@ CLIENTS = "GARMIN_CONNECT_MOBILE_"  # how the names of all known ones begin
 CLOUDFLARE = {"Server": "cloudflare"}
 MOBILE_PAGE, PORTAL_PAGE = "/sso/mobile/sso/{locale}/sign-in", "/sso/portal/sso/{locale}/sign-in"
 LOGIN = ("/sso/",)
+CODE = ("/sso/mobile/api/mfa/", "/sso/portal/api/mfa/")
 TOKEN = ("/token/",)
 LOGIN_FAULTS = {
     "login-429": OwnFault("Login is blocked with 429", LOGIN),
@@ -21,6 +22,7 @@ LOGIN_FAULTS = {
     "login-body-429": OwnFault("Login answers 200 with a 429 inside", LOGIN),
     "captcha": OwnFault("Login asks for a captcha", LOGIN),
     "mfa": OwnFault("Login asks for a code, whatever the account says", LOGIN),
+    "challenge-over": OwnFault("The login that waits for its code has ended meanwhile", CODE),
     "short-token": OwnFault("Access tokens live 2 seconds", TOKEN),
     "expired-token": OwnFault("Access tokens are expired when they are given out", TOKEN),
     "token-429": OwnFault("The token service answers 429", TOKEN),
@@ -77,6 +79,8 @@ class LoginRoutes(Sandbox):
     @route("POST", "/sso/portal/api/mfa/verifyCode")
     def verify_code(self, request: Request) -> Answer:
         session = self._session(request)
+        if session is not None and request.suffers("challenge-over"):
+            session.pop("email", None)
         if session is None or "email" not in session:
             return _status("SESSION_EXPIRED")
         if blocked := BLOCKS.get(request.fault.name):
