@@ -112,7 +112,7 @@ class OperationsAdmin(AnyAdmin):
 
     def lookup_allowed(self, lookup: str, *_: Any, **__: Any) -> bool:
         """Only what the list offers as a filter: Django would take any column, and so let a secret be guessed."""
-        offered = [*self.linkable, *(entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter)]
+        offered = [*self.linkable, *(_parameter(entry) for entry in self.list_filter)]
         names = [name for name in offered if isinstance(name, str)]
         return any(lookup == name or lookup in {f"{name}__{end}" for end in HARMLESS_LOOKUPS} for name in names)
 
@@ -199,6 +199,11 @@ def add_panel(panel: Panel) -> None:
 
 def panels(user: User) -> list[Panel]:
     return [panel for panel in _panels if user.has_perm(panel.permission)]
+
+
+def _parameter(entry: Any) -> Any:
+    """What a filter is called in the address: its field, or the name it gives itself."""
+    return entry[0] if isinstance(entry, tuple) else getattr(entry, "parameter_name", entry)
 
 
 def _as_action(operation: Operation) -> Callable[..., HttpResponse | None]:
