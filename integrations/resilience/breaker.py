@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from integrations import errors
+from integrations.resilience import http
 from integrations.resilience.admission import Admission, CircuitSnapshot, Permit
 from integrations.resilience.policies import BreakerPolicy
 from integrations.resilience.state import SharedState
 
 COUNTED = (errors.ConnectionError, errors.TimeoutError, errors.ServerError)
+OURS = frozenset({http.DEADLINE, http.POOL_TIMEOUT})
 ALIVE = (
     errors.AuthenticationError,
     errors.AuthorizationError,
@@ -24,7 +26,7 @@ def judge(permit: Permit, error: Exception, policy: BreakerPolicy) -> None:
     if policy.is_failure is not None:
         counts = policy.is_failure(error)
     else:
-        counts = isinstance(error, COUNTED) or _is_unreadable(error)
+        counts = (isinstance(error, COUNTED) and code not in OURS) or _is_unreadable(error)
     if counts:
         permit.failure(code)
     elif isinstance(error, ALIVE):

@@ -15,6 +15,7 @@ from integrations.resilience.policies import PoolPolicy
 
 MOST_BYTES = 10 * 1024 * 1024
 CHUNK = 64 * 1024
+DEADLINE, POOL_TIMEOUT = "deadline", "pool_timeout"  # nothing was sent: no failure of the provider
 
 
 def plain_adapter() -> HTTPAdapter:
@@ -65,10 +66,8 @@ class Pool:
 
     def _too_late(self, *, is_late: bool) -> errors.IntegrationError:
         if is_late:
-            return errors.TimeoutError(provider=self.provider, code="deadline", retryable=False)
-        return errors.ConnectionError(
-            "all our connections to it are in use", provider=self.provider, code="pool_timeout"
-        )
+            return errors.TimeoutError(provider=self.provider, code=DEADLINE)
+        return errors.ConnectionError("all our connections to it are in use", provider=self.provider, code=POOL_TIMEOUT)
 
     def _refresh(self, now: float) -> None:
         """What was idle for long, a firewall may have forgotten."""

@@ -209,6 +209,8 @@ def test_the_snapshot_tells_what_operations_want_to_know(world: World) -> None:
         (errors.ValidationError(), 0, 1),
         (errors.RateLimitError(), 0, 0),
         (errors.LoginBlocked(), 0, 0),
+        (errors.ConnectionError(code="pool_timeout"), 0, 0),
+        (errors.TimeoutError(code="deadline"), 0, 0),
         (errors.ThrottledError(), 0, 0),
         (errors.DataError(code="answer_too_large"), 0, 0),
         (KeyError("a mistake of ours"), 0, 0),
