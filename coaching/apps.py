@@ -7,5 +7,5 @@ class CoachingConfig(AppConfig):
     name = "coaching"
 
     def ready(self) -> None:
-        for module in ("event_types", "receivers"):  # they need the models, which are there from now on
+        for module in ("event_types", "gauges", "receivers"):  # they need the models, which are there from now on
             import_module(f"{self.name}.{module}")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.template import TemplateSyntaxError, engines
 
+SHORTEST_TOKEN = 20
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]", "testserver"}
 
 
@@ -23,6 +24,15 @@ def demo_stays_at_home(**_: Any) -> list[CheckMessage]:
         words = f"Demo mode lets anybody log in as anybody, and answers to {', '.join(strangers)}."
         return [Error(words, hint="Unset DEMO, or leave SITE_URL and ALLOWED_HOSTS at loopback.", id="config.E001")]
     return []
+
+
+@register(Tags.security)
+def metrics_token_is_long(**_: Any) -> list[CheckMessage]:
+    """Nothing counts the guesses at it."""
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
+        return []
+    hint = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+    return [Error(f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} letters.", hint=hint, id="config.E003")]
 
 
 @register(Tags.templates, deploy=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from config import env, logging
+from config import env, logging, multiprocess
 from config.embedded import servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,6 +19,12 @@ SANDBOX_PORT = env.whole("SANDBOX_PORT", 8011, least=1)
 TIME_SCALE = env.number("TIME_SCALE", 1.0)
 INTEGRATIONS_PROCESSES = env.whole("INTEGRATIONS_PROCESSES", 4, least=1)
 LOCAL = DEMO or TESTING
+
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR")
+PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+if PROMETHEUS_MULTIPROC_DIR:
+    multiprocess.configure(Path(PROMETHEUS_MULTIPROC_DIR))
 
 SECRET_KEY = env.text("SECRET_KEY", "local-only-" + "x" * 50 if LOCAL else "")
 if not SECRET_KEY:
@@ -57,6 +63,7 @@ if DEMO:
     INSTALLED_APPS.append("config.demo")
 
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "config.middleware.TraceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -72,6 +79,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "config.middleware.ViewerMiddleware",
+    "config.metrics.RequestMetrics",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -224,7 +232,7 @@ USE_I18N = True
 # Security
 _https = SITE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = _https
-SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^health/"]
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31536000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = _https

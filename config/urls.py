@@ -3,7 +3,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from config import health
+from config import health, metrics
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's limits and MFA
 admin.site.site_header = admin.site.site_title = settings.SITE_NAME
@@ -16,6 +16,7 @@ urlpatterns = [
     path("connections/", include("integrations.urls")),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", metrics.metrics, name="metrics"),
     path("", include("coaching.urls")),
 ]
 if settings.DEMO:

@@ -7,5 +7,5 @@ class IntegrationsConfig(AppConfig):
     name = "integrations"
 
     def ready(self) -> None:
-        for module in ("checks", "receivers"):  # they need the models, which are there from now on
+        for module in ("checks", "gauges", "receivers"):  # they need the models, which are there from now on
             import_module(f"{self.name}.{module}")

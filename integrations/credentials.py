@@ -18,18 +18,16 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
-from prometheus_client import Counter
 
 from accounts import audit
 from accounts.models import AuditEntry
-from integrations import encryption, errors, events, gateways, registry, vault
+from integrations import encryption, errors, events, gateways, metrics, registry, vault
 from integrations.models import Connection, Credential, ProviderMode
 from integrations.spec import Grant
 from integrations.timing import seconds, timing
 
 log = structlog.get_logger(__name__)
 
-REFRESHES = Counter("integration_token_refresh_total", "Renewals of credentials", ["provider", "outcome"])
 MOST_FAILING_DAYS = 4
 INVALID_GRANT = "invalid_grant"
 FREE = Q(lease_token=None) | Q(lease_until__lt=Now())
@@ -82,6 +80,7 @@ def usable(connection: Connection) -> Held:
     """
     credential = _current(connection)
     if not _ends_soon(credential, connection.provider.refresh_margin_s):
+        _count(connection, "fresh")
         return _open(credential, connection)
     try:
         return renew(connection, seen_version=credential.version)
@@ -322,4 +321,4 @@ def _place(credential: Credential, connection: Connection) -> dict[str, str]:
 
 
 def _count(connection: Connection, outcome: str) -> None:
-    REFRESHES.labels(connection.provider.slug, outcome).inc()
+    metrics.TOKEN_REFRESHES.labels(connection.provider.slug, outcome).inc()

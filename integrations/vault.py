@@ -11,17 +11,15 @@ import structlog
 from cachetools import TTLCache
 from django.conf import settings
 from django.db import transaction
-from prometheus_client import Counter
 
 from accounts import audit
 from accounts.models import AuditEntry
-from integrations import encryption, errors
+from integrations import encryption, errors, metrics
 from integrations.encryption import Context, KeyRing, KeyRingInvalid, VaultError, VaultKeyMissing, VaultWrongKey
 from integrations.models import VaultKey
 
 log = structlog.get_logger(__name__)
 
-VAULT_ERRORS = Counter("vault_errors_total", "Envelopes that did not open", ["kind"])
 RETRY_AFTER_S = 300.0
 _reporting = Lock()
 _registered: set[str] = set()
@@ -107,7 +105,7 @@ def _register(ring: KeyRing, context: Context) -> None:
 
 def report(exc: VaultError, context: Context) -> VaultUnavailable:
     """Count it, write it down once an hour and row, and say it in the engine's words."""
-    VAULT_ERRORS.labels(exc.kind).inc()
+    metrics.VAULT_ERRORS.labels(exc.kind).inc()
     model_label, row_uuid, field, _ = context
     if _is_news((exc.kind, row_uuid, field)):
         log.error("vault_error", kind=exc.kind, kid=exc.kid, model=model_label, row=row_uuid)

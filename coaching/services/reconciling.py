@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.models import AuditEntry
+from coaching import metrics
 from coaching.models import Delivery, DeliveryAttempt, DeliveryStatus, Share
 from coaching.models.delivery import NO_LEASE, RESUMED
 from coaching.services.attempts import attempting
@@ -41,7 +42,7 @@ class Look(Enum):
 def look(delivery: Delivery, client: ProviderClient) -> Look:
     """Search the account for the copy of an uncertain delivery; of several the oldest stays."""
     with attempting(delivery, DeliveryAttempt.Step.RECONCILE) as noted:
-        found = client.find_marker(delivery.marker, name=_name(delivery))
+        found = _copies(delivery, client)
         if not found:
             noted.outcome = "not there"
             return _after_absence(delivery)
@@ -157,7 +158,7 @@ def _delete_extras(delivery: Delivery) -> None:
     if not Delivery.objects.filter(pk=delivery.pk).callable().exists() or delivery.connection is None:
         return
     client = client_for(delivery.connection, direction="deliver")
-    found = client.find_marker(delivery.marker, name=_name(delivery))
+    found = _copies(delivery, client)
     for extra in found:
         if extra != delivery.remote_workout_id:
             with attempting(delivery, DeliveryAttempt.Step.DELETE) as noted:
@@ -183,7 +184,7 @@ def _take_out(delivery: Delivery) -> None:
 def _ours(delivery: Delivery, client: ProviderClient) -> list[str]:
     """Ids that carry our marker at this moment; an id that we remember is no proof."""
     if not delivery.remote_workout_id:
-        return client.find_marker(delivery.marker, name=_name(delivery))
+        return _copies(delivery, client)
     try:
         there = client.workout(delivery.remote_workout_id)
     except errors.NotFoundError:
@@ -224,9 +225,16 @@ def _bury_if_hopeless(pk: int) -> None:
             **NO_LEASE,
         )
         if buried:
-            delivery = Delivery.objects.get(pk=pk)
+            delivery = Delivery.objects.select_related("connection__provider").get(pk=pk)
             audit.record("delivery.failed", delivery, outcome=AuditEntry.Outcome.FAILURE, reason=LOST[0])
             events.publish("delivery.failed", delivery, connection=delivery.connection, code=LOST[0])
+            slug = delivery.connection.provider.slug if delivery.connection else ""
+            transaction.on_commit(metrics.DELIVERIES.labels(slug, "failed").inc)
+
+
+def _copies(delivery: Delivery, client: ProviderClient) -> list[str]:
+    """What stands in the account with our marker: never made before the delivery itself was."""
+    return client.find_marker(delivery.marker, name=_name(delivery), since=delivery.created_at)
 
 
 def _name(delivery: Delivery) -> str:

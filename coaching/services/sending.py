@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
-from prometheus_client import Counter, Histogram
 
 from accounts import audit
 from accounts.models import AuditEntry
+from coaching import metrics
 from coaching.models import CoachingLink, Delivery, DeliveryAttempt, DeliveryStatus, ShareStatus
 from coaching.services import reconciling, targeting
 from coaching.services.attempts import attempting
@@ -38,10 +38,6 @@ UNKNOWN = (errors.TimeoutError, errors.ServerError, errors.DataError, errors.Con
 # What may come right by itself, though the class alone says no: half an answer, and a state that a look settles.
 PASSING = (errors.DataError, errors.ConflictError)
 
-OUTCOMES = Counter("delivery_total", "Deliveries that came to an end or a halt", ["provider", "outcome"])
-SECONDS = Histogram(
-    "delivery_seconds", "From accepted to delivered", ["provider"], buckets=(1, 2, 5, 10, 30, 60, 300, 1800, 7200)
-)
 
 
 class _NotNow(Exception):
@@ -186,11 +182,11 @@ def _finish(delivery: Delivery, revision_id: int) -> None:
             return
         audit.record("delivery.delivered", delivery, level=AuditEntry.Level.CHATTER)
         events.publish("delivery.delivered", delivery, connection=delivery.connection)
-    delivery.refresh_from_db(fields=["delivered_at"])
-    slug = delivery.connection.provider.slug
-    OUTCOMES.labels(slug, "delivered").inc()
-    if delivery.delivered_at:
-        SECONDS.labels(slug).observe((delivery.delivered_at - delivery.created_at).total_seconds())
+    metrics.DELIVERIES.labels(_slug(delivery), "delivered").inc()
+    if delivery.delivered_at is None:  # a later revision does not count from the athlete's yes
+        delivery.refresh_from_db(fields=["delivered_at"])
+        took = (delivery.delivered_at or timezone.now()) - delivery.created_at
+        metrics.DELIVERY_SECONDS.labels(_slug(delivery)).observe(took.total_seconds())
 
 
 def _expressible(delivery: Delivery) -> WorkoutRecord:
@@ -263,12 +259,12 @@ def _doubt(delivery: Delivery, exc: errors.IntegrationError, **told: str) -> Non
     wait = max(min(max(age / 4, shortest), longest), exc.retry_after or 0)
     looked = {"attempts": F("attempts") - 1} if delivery.status == DeliveryStatus.UNCERTAIN else {}
     if delivery.settle(status=DeliveryStatus.UNCERTAIN, next_attempt_at=Now() + seconds(wait), **looked, **told):
-        OUTCOMES.labels(_slug(delivery), "uncertain").inc()
+        metrics.DELIVERIES.labels(_slug(delivery), "uncertain").inc()
 
 
 def _block(delivery: Delivery, code: str, words: str, **fields: object) -> None:
     if delivery.settle(status=DeliveryStatus.BLOCKED, error_code=code, error_detail=words[:500], **fields):
-        OUTCOMES.labels(_slug(delivery), "blocked").inc()
+        metrics.DELIVERIES.labels(_slug(delivery), "blocked").inc()
 
 
 def _put_off(delivery: Delivery, wait: timedelta, **fields: object) -> None:
@@ -283,7 +279,7 @@ def _fail(delivery: Delivery, code: str, words: str) -> None:
             raise LeaseLost
         audit.record("delivery.failed", delivery, outcome=AuditEntry.Outcome.FAILURE, reason=code)
         events.publish("delivery.failed", delivery, connection=delivery.connection, code=code)
-    OUTCOMES.labels(_slug(delivery), "failed").inc()
+    metrics.DELIVERIES.labels(_slug(delivery), "failed").inc()
 
 
 def _told(delivery: Delivery, exc: errors.IntegrationError) -> tuple[str, str]:

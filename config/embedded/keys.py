@@ -14,6 +14,7 @@ def ensure(folder: Path) -> dict[str, str]:
     made = {
         "SECRET_KEY": secrets.token_urlsafe(64),
         "CREDENTIAL_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
+        "METRICS_TOKEN": secrets.token_urlsafe(32),
     }
     for name, value in made.items():
         _write_once(folder / name.lower(), value)

@@ -85,6 +85,7 @@ class Demo:
         if reset:
             servers.stop_leftovers(self.folder)
             _empty(self.folder, but="demo.lock")
+        shutil.rmtree(self.folder / "metrics", ignore_errors=True)
         for port, what in ((self.port, "the pages"), (self.sandbox_port, "the sandbox")):
             if _is_taken(port):
                 raise DemoError(f"Port {port}, meant for {what}, is taken. Choose another one with --port.")
@@ -120,6 +121,7 @@ class Demo:
             **keys.ensure(self.folder / "keys"),
             "DEMO": "true",
             "RUN_DIR": str(self.folder),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "metrics"),
             "SITE_URL": self.url,
             "SANDBOX_PORT": str(self.sandbox_port),
             "PYTHONUNBUFFERED": "1",

@@ -1,23 +1,20 @@
 """How a run of a stream ends: it waits for another attempt, it failed, or it is done and what vanished is marked."""
 
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest, Now
-from prometheus_client import Counter
 
-from integrations import errors, events, sinks
+from integrations import errors, events, metrics, sinks
 from integrations.models import Connection, SyncJob, SyncStream
 from integrations.models.leases import LeaseLost
 from integrations.services.scheduling import spread
 from integrations.timing import seconds, step, timing
 
 log = structlog.get_logger(__name__)
-
-RUNS = Counter("sync_jobs_total", "Runs of streams that ended", ["provider", "resource", "outcome"])
-ITEMS = Counter("sync_items_total", "What runs did to items", ["resource", "change"])
 
 MOST_ATTEMPTS = 5
 LONGEST_BACKOFF_S = 86_400
@@ -30,9 +27,9 @@ def stop(job: SyncJob, stream: SyncStream, error: errors.IntegrationError) -> No
     log.info("sync_stopped", error_code=error.code, retryable=error.retryable)
     if error.halted:
         base = seconds(timing().sync_halted_s)
-        _wait(job, error, base, attempts=Greatest(F("attempts") - 1, Value(0)))
+        _wait(job, stream, error, base, attempts=Greatest(F("attempts") - 1, Value(0)))
     elif error.retryable and job.attempts < MOST_ATTEMPTS:
-        _wait(job, error, step(timing().sync_retry_s, job.attempts))
+        _wait(job, stream, error, step(timing().sync_retry_s, job.attempts))
     else:
         give_up(job, stream, code=error.code, words=_words(error))
 
@@ -88,25 +85,38 @@ def backoff(interval_s: int, failures: int) -> timedelta:
     return spread(min(interval_s * 2 ** min(failures, 20), max(LONGEST_BACKOFF_S, interval_s)))
 
 
+def to_confirm(stream: SyncStream, sink: sinks.Sink, there: set[str]) -> set[str]:
+    """What a sweep would mark as gone: at most a fifth of the library, or what a person approved."""
+    missing, live = sink.missing(stream.connection, there)
+    return set() if _is_too_much(stream, len(missing), live) else missing
+
+
 def _sweep(stream: SyncStream, sink: sinks.Sink, there: set[str]) -> tuple[int, int]:
     """(marked, held). One of the two is 0."""
-    gone, live = sink.missing(stream.connection, there)
-    much = gone > MOST_FREELY and gone > LARGEST_SHARE * live
-    if much and gone > (stream.sweep_approved_n or 0):
+    missing, live = sink.missing(stream.connection, there)
+    gone = len(missing)
+    if _is_too_much(stream, gone, live):
         log.warning("sweep_held", gone=gone, live=live)
         return 0, gone
     return (sink.sweep(stream.connection, there) if gone else 0), 0
 
 
-def _wait(job: SyncJob, error: errors.IntegrationError, delay: timedelta, **fields: object) -> None:
+def _is_too_much(stream: SyncStream, gone: int, live: int) -> bool:
+    much = gone > MOST_FREELY and gone > LARGEST_SHARE * live
+    return much and gone > (stream.sweep_approved_n or 0)
+
+
+def _wait(job: SyncJob, stream: SyncStream, error: errors.IntegrationError, delay: timedelta, **fields: object) -> None:
     asked = seconds(error.retry_after or 0)
-    job.settle(
+    waits = job.settle(
         status=SyncJob.Status.QUEUED,
         next_attempt_at=Now() + max(delay, asked),
         error_code=error.code[:40],
         error_detail=_words(error)[:500],
         **fields,
     )
+    if waits:
+        _count(job, stream, "stopped" if error.halted else "put_off")
 
 
 def _words(error: errors.IntegrationError) -> str:
@@ -115,9 +125,15 @@ def _words(error: errors.IntegrationError) -> str:
 
 
 def _announce(kind: str, job: SyncJob, stream: SyncStream, **payload: object) -> None:
-    provider = stream.connection.provider.slug
-    RUNS.labels(provider, stream.resource, str(job.status)).inc()
-    for change in ("created", "updated", "unchanged", "deleted"):
-        ITEMS.labels(stream.resource, change).inc(getattr(job, f"{change}_n"))
+    transaction.on_commit(partial(_count, job, stream, str(job.status)))
     counts = {"created": job.created_n, "updated": job.updated_n, "gone": job.deleted_n, "bad": job.bad_n}
     events.publish(kind, job, connection=stream.connection, resource=str(stream.resource), **counts, **payload)
+
+
+def _count(job: SyncJob, stream: SyncStream, outcome: str) -> None:
+    """One run, and what it brought once it is over: a run that waits goes on counting."""
+    metrics.SYNC_JOBS.labels(stream.connection.provider.slug, stream.resource, job.mode, outcome).inc()
+    if job.is_active:
+        return
+    for change in ("created", "updated", "unchanged", "deleted"):
+        metrics.SYNC_ITEMS.labels(stream.resource, change).inc(getattr(job, f"{change}_n"))

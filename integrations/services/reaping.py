@@ -1,17 +1,17 @@
 """Work whose worker is gone goes back into the queue. Only the database's clock counts, never a process that starts."""
 
+from functools import partial
+
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
-from prometheus_client import Counter
 
-from integrations import events
+from integrations import events, metrics
 from integrations.models import Connection, DomainEvent, SyncJob, SyncStream
 from integrations.services import concluding, rotating
 from integrations.timing import seconds, timing
 
 BATCH = 1_000
-REAPED = Counter("sync_jobs_reaped_total", "Runs taken from a worker that went silent")
 NO_LEASE = {"lease_token": None, "lease_until": None}
 GOES_ON = "The worker stopped half-way. We go on by ourselves in a moment."
 GIVEN_UP = "The worker stopped half-way several times, so we let it rest. It is tried again later by itself."
@@ -40,7 +40,7 @@ def _lapsed_jobs() -> int:
     for job in jobs:
         if job.pk not in again:
             concluding.give_up(job, job.stream, code="worker_lost", words=GIVEN_UP)
-    REAPED.inc(len(jobs))
+    transaction.on_commit(partial(metrics.SYNC_JOBS_REAPED.inc, len(jobs)))
     return len(jobs)
 
 

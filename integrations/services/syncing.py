@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from integrations import bell, errors, events, sinks, tracing
-from integrations.client import BadItem, WorkoutPage, client_for
+from integrations import bell, errors, events, metrics, sinks, tracing
+from integrations.client import BadItem, ProviderClient, WorkoutPage, client_for
 from integrations.models import SyncJob, SyncStream
 from integrations.models.leases import LeaseLost
 from integrations.services import concluding
@@ -92,7 +92,8 @@ def run(job_id: int) -> None:
         return
     stream = SyncStream.objects.select_related("connection__provider", "connection__user").get(pk=job.stream_id)
     place = {"connection": str(stream.connection.public_id), "provider": stream.connection.provider.slug}
-    with tracing.trace(job.trace_id, sync_job=str(job.pk), **place):
+    busy = metrics.SYNC_JOB_SECONDS.labels(place["provider"], stream.resource)
+    with tracing.trace(job.trace_id, sync_job=str(job.pk), **place), busy.time():
         try:
             _walk(job, stream)
         except LeaseLost:
@@ -118,7 +119,27 @@ def _walk(job: SyncJob, stream: SyncStream) -> None:
             raise errors.DataError(
                 "Too much of what the provider sent could not be read. What could be is stored.", code="too_many_bad"
             )
-    concluding.succeed(job, stream, walk.sink, there=walk.there)
+    there = _confirmed(walk, client)
+    job.write(calls=calls_before + client.calls)
+    concluding.succeed(job, stream, walk.sink, there=there)
+
+
+def _confirmed(walk: Pass, client: ProviderClient) -> set[str] | None:
+    """All the provider has; None when that is not known for sure.
+
+    What the listing lacked is asked for by itself: its rows move up while pages are read and something is deleted, and
+    what slipped between two pages is not gone.
+    """
+    there = walk.there
+    if there is None:
+        return None
+    for external_id in sorted(concluding.to_confirm(walk.stream, walk.sink, there)):
+        _stop_when_forbidden(walk.stream)
+        if not walk.job.extend():
+            raise LeaseLost
+        if client.has_workout(external_id):
+            there.add(external_id)
+    return there
 
 
 def _begin(job: SyncJob, stream: SyncStream, sink: sinks.Sink) -> None:

@@ -45,7 +45,7 @@ def test_who_ignores_a_polite_request_is_killed_with_all_it_started(tmp_path: Pa
 
 def test_keys_are_made_once_and_readable_by_nobody_else(tmp_path: Path) -> None:
     named = keys.ensure(tmp_path / "keys")
-    assert set(named) == {"SECRET_KEY_FILE", "CREDENTIAL_KEYS_FILE"}
+    assert set(named) == {"SECRET_KEY_FILE", "CREDENTIAL_KEYS_FILE", "METRICS_TOKEN_FILE"}
     before = {name: Path(file).read_text() for name, file in named.items()}
     assert {stat.S_IMODE(Path(file).stat().st_mode) for file in named.values()} == {0o600}
     keys.ensure(tmp_path / "keys")

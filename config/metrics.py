@@ -1,0 +1,63 @@
+"""What Prometheus reads: the counts of all processes, and the state of the moment."""
+
+from collections.abc import Iterable
+from hmac import compare_digest
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django_prometheus.middleware import PrometheusAfterMiddleware
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+
+from config import multiprocess
+from integrations.gauges import STATE
+
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+@login_not_required
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Not there without METRICS_TOKEN; with it, for who sends it as `Authorization: Bearer`."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not compare_digest(token.encode(), settings.METRICS_TOKEN.encode()):
+        raise PermissionDenied
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
+
+
+def exposition() -> bytes:
+    """Everything in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(STATE)  # first: what it cannot read is counted below
+    registry.register(_Files(Path(folder)) if (folder := settings.PROMETHEUS_MULTIPROC_DIR) else REGISTRY)
+    return generate_latest(registry)
+
+
+class _Files:
+    """The counts of all processes that share a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        return multiprocess.collect(self._folder)
+
+
+class RequestMetrics(PrometheusAfterMiddleware):  # type: ignore[misc]
+    """Requests by the name of their view. A method that a stranger made up is no label."""
+
+    def label_metric(
+        self, metric: Any, request: HttpRequest, response: HttpResponse | None = None, **labels: str
+    ) -> Any:
+        if labels.get("method", "GET") not in METHODS:
+            labels["method"] = "other"
+        return super().label_metric(metric, request, response, **labels)
