@@ -105,10 +105,12 @@ class ProviderAdmin(OperationsAdmin):
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
         """Another address is looked at twice before anybody's login goes there."""
-        if "base_urls" in form.changed_data and obj.mode == ProviderMode.ENABLED:
+        changed = set(form.changed_data) - {"reason"}
+        if "base_urls" in changed and obj.mode == ProviderMode.ENABLED:
             obj.mode = ProviderMode.HOLD
+            changed.add("mode")
             words = "The addresses changed, so the provider is on hold. Check them, then enable it."
             self.message_user(request, words, messages.WARNING)
         super().save_model(request, obj, form, change)
-        if changed := set(form.changed_data) - {"reason"}:
+        if changed:
             _announce(obj, [*changed])

@@ -83,6 +83,8 @@ def one_fresh_renewal_a_round(connection: Connection, site: Any, rounds: int) ->
 def test_twenty_workers_with_one_expired_token_renew_once(rotating: Connection, rotator: Any) -> None:
     rotator.takes_s = 0.03
     one_fresh_renewal_a_round(rotating, rotator, rounds=5)
+    told = DomainEvent.objects.filter(type="credential.renewed", connection=rotating).order_by("pk")
+    assert [event.payload for event in told] == [{"version": version} for version in range(2, 7)]
 
 
 @pytest.mark.soak
@@ -249,6 +251,7 @@ def test_an_outage_cools_down_and_spares_the_provider(rotating: Connection, rota
     assert busy.value.code == "token_cooling"
     assert 25 < (busy.value.retry_after or 0) <= 30
     assert rotator.calls == 1
+    assert DomainEvent.objects.get(type="credential.renewal_failed").payload == {"code": "server"}
     rotator.fails = None
     assert credentials.renew(rotating, seen_version=1, force=True).version == 2
     assert (Credential.objects.get().refresh_failures, Credential.objects.get().refresh_failed_at) == (0, None)
@@ -302,6 +305,7 @@ def test_a_stop_of_our_own_is_no_failure(rotating: Connection, rotator: Any, sto
         credentials.renew(rotating, seen_version=1)
     kept = Credential.objects.get()
     assert (kept.refresh_failures, kept.refresh_failed_at, kept.lease_token) == (0, None, None)
+    assert not DomainEvent.objects.filter(type="credential.renewal_failed").exists()
     rotator.fails = None
     assert credentials.renew(rotating, seen_version=1).version == 2
 

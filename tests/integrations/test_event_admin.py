@@ -19,7 +19,7 @@ from integrations import events, tasks
 from integrations.models import Connection, DomainEvent, Provider, Tick
 from integrations.services import replaying
 from tests.integrations.broker import taken
-from tests.integrations.test_admin import lists, page, run, staff
+from tests.integrations.test_admin import lists, page, provider_form, run, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -213,6 +213,26 @@ def test_a_person_is_told_once_however_often_the_event_is_replayed(athlete: User
         assert events.dispatch_due() == 1
         assert Notification.objects.filter(recipient=athlete, channel=Channel.EMAIL).count() == 1
         assert replaying.replay_although_over(row)
+
+
+# What operations change is told, too
+
+
+def test_a_changed_provider_is_told_by_what_changed_and_never_by_the_values(
+    ops: Client, garmin_provider: Provider
+) -> None:
+    run(ops, "enable", garmin_provider)
+    assert not ALL.filter(type="provider.changed").exists(), "it was enabled already"
+    urls = json.dumps({"api": "http://127.0.0.1:8011/garmin/api"})
+    ops.post(page(garmin_provider), provider_form(garmin_provider, base_urls=urls, new_client_secret="canary-4711"))
+    ops.post(page(garmin_provider), provider_form(Provider.objects.get(pk=garmin_provider.pk), base_urls=urls))
+    run(ops, "enable", garmin_provider)
+    told = [row.payload for row in ALL.filter(type="provider.changed").order_by("pk")]
+    assert told == [
+        {"provider": "garmin", "mode": "hold", "fields": ["base_urls", "mode", "new_client_secret"]},
+        {"provider": "garmin", "mode": "enabled", "fields": ["mode"]},
+    ]
+    assert "canary-4711" not in str(list(ALL.values()))
 
 
 # Retention

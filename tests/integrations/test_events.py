@@ -1,9 +1,15 @@
 """The outbox: written with what happened, handed on at least once, in batches, by any number of workers."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -11,13 +17,26 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts.models import User
+from accounts import audit
+from accounts.models import AuditEntry, User
 from integrations import bell, errors, event_types, events, tasks
 from integrations.event_types import EventType, Kind
 from integrations.models import DomainEvent
 from integrations.services import reaping
 from integrations.tracing import current_trace_id, trace
 from tests.integrations.broker import taken
+
+ROOT = Path(__file__).resolve().parents[2]
+DYING_WORKER = """
+import os, signal, sys, django
+django.setup()
+from accounts import audit
+from integrations import event_types, events
+event_types.register(event_types.EventType(sys.argv[1], "What a test makes up."))
+events.subscribe(sys.argv[1], lambda event: audit.record("test.heard", event))
+events.subscribe(sys.argv[1], lambda event: os.kill(os.getpid(), signal.SIGKILL))
+events.dispatch_due()
+"""
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,6 +57,12 @@ def publish_and_undo(kind: str, subject: User) -> None:
     with transaction.atomic():
         events.publish(kind, subject)
         transaction.set_rollback(True)
+
+
+def for_another_process() -> dict[str, str]:
+    """The environment of a worker on the test's database."""
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database.settings_dict['NAME']}").geturl()
+    return os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": url}
 
 
 def make_due(event: DomainEvent) -> None:
@@ -203,6 +228,28 @@ def test_an_event_whose_worker_died_comes_back_and_the_late_worker_changes_nothi
     event.refresh_from_db()
     assert event.status == Status.DONE
     assert heard == [1, 2]
+
+
+def test_a_worker_killed_between_handler_and_settlement_leaves_the_effect_to_the_next_one(
+    kind: str, coach: User
+) -> None:
+    heard: list[AuditEntry] = []
+    event = events.publish(kind, coach)
+    with pytest.raises(subprocess.CalledProcessError) as killed:
+        subprocess.run([sys.executable, "-c", DYING_WORKER, kind], env=for_another_process(), cwd=ROOT, check=True)
+    assert killed.value.returncode == -signal.SIGKILL
+    event.refresh_from_db()
+    assert (event.status, event.attempts) == (Status.WORKING, 1)
+    assert not AuditEntry.objects.filter(action="test.heard").exists(), "undone with its transaction"
+    events.subscribe(kind, lambda event: heard.append(audit.record("test.heard", event)))
+    assert events.dispatch_due() == 0  # nobody takes it while the lease runs
+    DomainEvent.objects.filter(pk=event.pk).update(lease_until=Now() - timedelta(seconds=1))
+    reaping.reap()
+    make_due(event)
+    assert events.dispatch_due() == 1
+    event.refresh_from_db()
+    assert (event.status, event.attempts) == (Status.DONE, 2)
+    assert AuditEntry.objects.filter(action="test.heard").count() == len(heard) == 1
 
 
 def test_a_worker_killed_twenty_times_over_one_event_buries_it(kind: str, coach: User) -> None:
