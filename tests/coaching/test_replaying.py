@@ -1,0 +1,73 @@
+"""Whatever coaching does about an event, it does once: operations may replay any of them."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from coaching.models import CoachingLink, Delivery, Notification, Share, Workout
+from coaching.services import inviting, sharing
+from integrations import credentials, event_types, events
+from integrations.models import Connection, DomainEvent, Provider
+from integrations.services import connecting, replaying
+from tests.coaching.world import accepted, easy_run, make_workout, offer, revise
+
+pytestmark = pytest.mark.django_db
+
+
+def connect(user: User, provider: Provider) -> Connection:
+    return Connection.objects.create(
+        user=user, provider=provider, status="active", external_account_id=str(user.pk), delivers=True
+    )
+
+
+def everything_happens(link: CoachingLink, other: User, provider: Provider) -> None:
+    """A story that publishes every type that coaching listens to."""
+    mine, theirs = connect(link.athlete, provider), connect(link.coach, provider)
+    Workout.objects.filter(pk=make_workout(link.coach).pk).update(source=theirs, external_id="7")
+    delivery = accepted(link)
+    dispatch()
+    sharing.decline(offer(link, easy_run("Hills")), by=link.athlete)
+    share = offer(link, easy_run("Track"))
+    sharing.share_workout(
+        revise(share.workout, easy_run("Longer")), targets=[(link, share.scheduled_for)], by=link.coach
+    )
+    dispatch()
+    sharing.withdraw(share, by=link.coach)
+    events.publish("delivery.failed", delivery, connection=mine, code="unsupported")
+    events.publish("connection.activated", mine, connection=mine)
+    invitation, _ = inviting.invite(link.coach, other.email)
+    inviting.accept(invitation, other)
+    dispatch()
+    inviting.end_link(link, by=link.athlete)
+    credentials.lose(mine, "invalid_grant")
+    dispatch()
+    connecting.disconnect(theirs, actor=link.coach, purge=True)
+
+
+def state() -> dict[str, list[dict[str, Any]]]:
+    models = (Notification, Delivery, Share, Workout, CoachingLink, Connection)
+    return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+def dispatch() -> None:
+    while events.dispatch_due():
+        pass
+    assert not DomainEvent.objects.exclude(status="done").exists()
+
+
+def test_a_replay_of_all_that_ever_happened_changes_nothing(
+    link: CoachingLink, stranger: User, garmin_provider: Provider
+) -> None:
+    everything_happens(link, stranger, garmin_provider)
+    dispatch()
+    heard = {kind for kind in event_types.names() if events.handlers(kind)}
+    assert heard <= set(DomainEvent.objects.values_list("type", flat=True)), "the story leaves one out"
+    before, began = state(), timezone.now()
+    assert len(before["Notification"]) > 10
+    for event in DomainEvent.objects.order_by("-pk"):  # the wrong way round, too
+        assert replaying.replay_although_over(event)
+        assert events.dispatch_due() == 1
+    assert DomainEvent.objects.filter(replays=1, done_at__gt=began).count() == DomainEvent.objects.count()
+    assert state() == before
