@@ -8,6 +8,7 @@ what a renewal gave is written first and alone.
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,7 +82,7 @@ def usable(connection: Connection) -> Held:
     credential = _current(connection)
     if not _ends_soon(credential, connection.provider.refresh_margin_s):
         _count(connection, "fresh")
-        return _open(credential, connection)
+        return _open_and_freshen(credential, connection)
     try:
         return renew(connection, seen_version=credential.version)
     except errors.AuthenticationError:
@@ -90,6 +91,16 @@ def usable(connection: Connection) -> Held:
         if credential.needs_renewal(timedelta(0)):
             raise
         return _open(credential, connection)
+
+
+def present(connection: Connection) -> Held:
+    """What is there, good or not; for ending it. Raises AuthenticationError when there is nothing."""
+    return _open(_current(connection), connection)
+
+
+def held(connection: Connection) -> Held:
+    """What is there, ended or not; no call. Raises AuthenticationError without one, VaultUnavailable."""
+    return _open(_current(connection), connection)
 
 
 def renew(connection: Connection, *, seen_version: int, force: bool = False) -> Held:
@@ -115,13 +126,14 @@ def renew(connection: Connection, *, seen_version: int, force: bool = False) -> 
         time.sleep(timing().refresh_poll_s)
 
 
-def lose(connection: Connection, reason: str) -> None:
+def lose(connection: Connection, reason: str, *, paused: bool = False) -> None:
     """The provider no longer takes this login: the owner must act. Safe to run twice; the first time counts.
 
-    Streams stop being due with the connection's status.
+    Streams stop being due with the connection's status. A paused connection is left alone unless asked for.
     """
+    states = [Connection.Status.ACTIVE, *([Connection.Status.PAUSED] if paused else [])]
     with transaction.atomic():
-        lost = connection.move(Connection.Status.NEEDS_REAUTH, only_from=[Connection.Status.ACTIVE], reason=reason)
+        lost = connection.move(Connection.Status.NEEDS_REAUTH, only_from=states, reason=reason)
         if lost:
             audit.record("connection.needs_reauth", connection, level=AuditEntry.Level.SECURITY, reason=reason)
             events.publish("connection.needs_reauth", connection, connection=connection, reason=reason)
@@ -308,6 +320,17 @@ def _sealed_fields(credential: Credential, connection: Connection, grant: Grant)
 
 def _open(credential: Credential, connection: Connection) -> Held:
     return Held(vault.open_json(credential.sealed, **_place(credential, connection)), credential.version)
+
+
+def _open_and_freshen(credential: Credential, connection: Connection) -> Held:
+    """Whoever opens and uses what an older key has sealed seals it anew. What others wrote meanwhile stands."""
+    held = _open(credential, connection)
+    with suppress(vault.VaultUnavailable):  # reported there; what was opened is good
+        if vault.is_outdated(credential.sealed):
+            anew = vault.seal_json(held.secrets, **_place(credential, connection))
+            same = Credential.objects.filter(pk=credential.pk, sealed=credential.sealed)
+            same.update(sealed=anew, key_id=encryption.key_id(anew))
+    return held
 
 
 def _place(credential: Credential, connection: Connection) -> dict[str, str]:

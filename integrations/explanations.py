@@ -141,6 +141,7 @@ LOST = "{p} no longer accepts the login we have"
 LOST_WHY = {
     "invalid_grant": "It ended: after a long time, a changed password, or because you removed the app there.",
     "renewal_failing": "For four days it could not be renewed.",
+    "revoked_by_us": "To be on the safe side we ended it and erased what we had of it. Your password was never kept.",
 }
 PAUSE_PROBLEMS = {
     Connection.CHECKING: "We are trying whether the login still works.",

@@ -7,11 +7,11 @@ a walk that was killed or stopped goes on where it was. What does not open is co
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import psycopg
 import structlog
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
@@ -192,26 +192,13 @@ def _rotate(walk: Walk) -> bool:
         moved = 0
         for column in _lasting():
             others = [kid for kid in walk.ring.keys if kid != walk.rotation.target]
-            for resealed in _sealed_ahead(column.batches(column.under(others), walk.size), walk.ring):
-                moved += _store(walk, column, resealed)
+            for batch in column.batches(column.under(others), walk.size):
+                moved += _store(walk, column, _reseal(batch, walk.ring))
                 if walk.is_over:
                     return False
                 time.sleep(walk.pause_s)
         if not moved:
             return True
-
-
-def _sealed_ahead(batches: Iterable[list[Sealed]], ring: KeyRing) -> Iterator[Resealed]:
-    """Each batch sealed anew by a thread beside this one, which meanwhile waits for the database."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reseal") as pool:
-        ready: Future[Resealed] | None = None
-        for batch in batches:
-            next_one = pool.submit(_reseal, batch, ring)
-            if ready:
-                yield ready.result()
-            ready = next_one
-        if ready:
-            yield ready.result()
 
 
 def _reseal(batch: list[Sealed], ring: KeyRing) -> Resealed:
@@ -228,10 +215,11 @@ def _reseal(batch: list[Sealed], ring: KeyRing) -> Resealed:
 
 
 def _store(walk: Walk, column: SealedColumn, resealed: Resealed) -> int:
-    """The rows, the count and the lease move together. Returns how many rows; those others hold come next round."""
+    """The rows, the count and the lease move together. Returns how many rows."""
     walk.note(column, resealed.bad)
     rotation = walk.rotation
     with transaction.atomic():
+        _write(rotation)  # first: it keeps whoever has lost the lease from the rows, and two from each other
         moved = _swap(column, resealed.fresh, rotation.target)
         progress = {"attempts": 0} if moved else {}
         _write(rotation, done_n=rotation.done_n + moved, failed_n=len(walk.bad), **progress)
@@ -240,25 +228,20 @@ def _store(walk: Walk, column: SealedColumn, resealed: Resealed) -> int:
 
 
 def _swap(column: SealedColumn, fresh: list[Fresh], target: str) -> int:
-    """Compare and set, in one statement that waits for nobody: rows that another one holds are left out."""
+    """Compare and set, in one statement: a row that somebody else has written meanwhile stays as it is."""
     if not fresh:
         return 0
     quote = connection.ops.quote_name
     table, envelope = quote(column.model._meta.db_table), quote(column.field)
     key_id = f", {quote(column.key_id_field)} = %(target)s" if column.key_id_field else ""
-    with connection.cursor() as cursor:
+    with psycopg.Cursor(connection.connection) as cursor:  # Django's own writes megabytes of quoted text instead
         cursor.execute(
             f"""
-            WITH fresh AS MATERIALIZED (
-                SELECT * FROM unnest(
-                    %(ids)s::bigint[], string_to_array(%(was)s, %(gap)s), string_to_array(%(now)s, %(gap)s)
-                ) AS fresh (id, was, now)
-            ), held AS (
-                SELECT row.id FROM {table} AS row JOIN fresh ON fresh.id = row.id
-                WHERE row.{envelope} = fresh.was FOR NO KEY UPDATE OF row SKIP LOCKED
-            )
             UPDATE {table} AS row SET {envelope} = fresh.now{key_id}
-            FROM fresh JOIN held ON held.id = fresh.id WHERE row.id = fresh.id
+            FROM unnest(
+                %(ids)s::bigint[], string_to_array(%(was)s, %(gap)s), string_to_array(%(now)s, %(gap)s)
+            ) AS fresh (id, was, now)
+            WHERE row.id = fresh.id AND row.{envelope} = fresh.was
             """,  # noqa: S608 - names of our own columns
             {
                 "ids": [each.pk for each in fresh],
