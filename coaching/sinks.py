@@ -46,10 +46,10 @@ class WorkoutSink:
         _stamp({*revised, *restamped}, wanted)
         return Changes(len(created), len(changed), len(stored) - len(changed))
 
-    def missing(self, connection: Connection, seen: set[str]) -> tuple[int, int]:
-        """(rows that `seen` lacks, all live rows)."""
+    def missing(self, connection: Connection, seen: set[str]) -> tuple[set[str], int]:
+        """(ids that `seen` lacks, number of all live rows)."""
         live = _live(connection)
-        return len(live - seen), len(live)
+        return live - seen, len(live)
 
     def sweep(self, connection: Connection, seen: set[str]) -> int:
         """Mark as gone what `seen` lacks; the mark goes when the workout is seen again."""

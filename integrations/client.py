@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts import audit
+from accounts.models import AuditEntry
 from integrations import credentials, errors, registry
 from integrations.gateways import gateway_for
 from integrations.models import Connection
@@ -17,6 +21,9 @@ from integrations.spec import Adapter, Raw, RawPage
 
 READS_A_PAGE = 10  # full reads between two commits
 MOST_PAGES = 1000
+MOST_NEWEST_PAGES = 50
+CLOCKS_DIFFER = timedelta(hours=1)
+FOREIGN = "connection.foreign_item"
 STAMP_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
@@ -68,6 +75,22 @@ def warnings(slug: str, record: WorkoutRecord) -> list[Problem]:
     return registry.validator(slug).warnings(record)
 
 
+@transaction.atomic
+def _note_foreign(connection: Connection, item: str) -> None:
+    """In the audit log once per item and day, however often a stream or a look meets it."""
+    Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+    noted = AuditEntry.objects.filter(
+        action=FOREIGN,
+        object_type=Connection._meta.label_lower,
+        object_id=str(connection.public_id),
+        at__gt=Now() - timedelta(days=1),
+        data__item=item,
+    )
+    if not noted.exists():
+        failed, level = AuditEntry.Outcome.FAILURE, AuditEntry.Level.SECURITY
+        audit.record(FOREIGN, connection, outcome=failed, level=level, provider=connection.provider.slug, item=item)
+
+
 class ProviderClient:
     """Speaks records. Not shared between threads; cheap to make."""
 
@@ -117,14 +140,25 @@ class ProviderClient:
         """Gone afterwards; was it gone before, all the better."""
         self._call_unless_gone(lambda adapter: adapter.delete_workout(external_id))
 
-    def find_marker(self, marker: str, *, name: str) -> list[str]:
-        """Ids of the newest workouts that carry our marker, oldest first."""
+    def has_workout(self, external_id: str) -> bool:
+        """Whether it is there, readable or not."""
+        try:
+            self._call(lambda adapter: adapter.workout(external_id))
+        except errors.NotFoundError:
+            return False
+        return True
+
+    def find_marker(self, marker: str, *, name: str, since: datetime) -> list[str]:
+        """Ids of the workouts created since `since` that carry our marker, oldest first.
+
+        Looks at no more than the newest 1,000; our clock and the provider's may differ by an hour.
+        """
         wanted = MARKER + marker
-        rows = self._call(lambda adapter: adapter.newest_workouts())
-        found = []
-        for row in map(self._translator.to_summary, rows):
-            if wanted in row.description or (row.name == name and wanted in self._description(row.external_id)):
-                found.append(row.external_id)
+        found = {
+            row.external_id
+            for row in self._created(since - CLOCKS_DIFFER)
+            if wanted in row.description or (row.name == name and wanted in self._description(row.external_id))
+        }
         return sorted(found, key=lambda external_id: (len(external_id), external_id))
 
     def schedule(self, external_id: str, on: date) -> str:
@@ -161,7 +195,20 @@ class ProviderClient:
         if account_id and account_id != self.connection.external_account_id:
             provider = self.connection.provider.slug
             log.warning("foreign_item", provider=provider, connection=str(self.connection.public_id), item=external_id)
+            _note_foreign(self.connection, external_id[:64])
             raise errors.DataError("it belongs to another account", provider=provider, code="foreign")
+
+    def _created(self, since: datetime) -> Iterator[WorkoutSummary]:
+        """The newest first, by whole pages until one reaches back before `since`."""
+        start: int | None = 0
+        for _ in range(MOST_NEWEST_PAGES):
+            page = self._call(lambda adapter, at=start: adapter.newest_workouts(at))
+            rows = [self._translator.to_summary(raw) for raw in page.items]
+            yield from rows
+            start = page.next_start
+            oldest = rows[-1].created_at if rows else None
+            if start is None or (oldest and oldest < since):
+                return
 
     def _pages(self, read: Callable[[Adapter, int], RawPage]) -> Iterator[RawPage]:
         start: int | None = 0

@@ -226,6 +226,7 @@ class WorkoutSummary(Record):
     name: str
     version: str
     description: str = ""
+    created_at: datetime | None = None
 
 
 class AccountRecord(Record):

@@ -35,8 +35,8 @@ class Sink(Protocol):
 
     def upsert(self, connection: "Connection", records: Sequence[Any]) -> Changes: ...
 
-    def missing(self, connection: "Connection", seen: set[str]) -> tuple[int, int]:
-        """(rows a full pass did not see, all live rows): what a sweep would mark, for the brake."""
+    def missing(self, connection: "Connection", seen: set[str]) -> tuple[set[str], int]:
+        """(ids a full pass did not see, number of all live rows): what a sweep would mark, for the brake."""
         ...
 
     def sweep(self, connection: "Connection", seen: set[str]) -> int:

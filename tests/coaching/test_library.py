@@ -122,10 +122,10 @@ def test_what_vanished_is_marked_counted_and_unknown_until_it_is_seen_again(
 ) -> None:
     sink.upsert(source, [record(number) for number in range(5)])
     seen = {"0", "1", "2", "99"}
-    assert sink.missing(source, seen) == (2, 5)
+    assert sink.missing(source, seen) == ({"3", "4"}, 5)
     assert sink.sweep(source, seen) == 2
     assert sink.sweep(source, seen) == 0
-    assert sink.missing(source, seen) == (0, 3)
+    assert sink.missing(source, seen) == (set(), 3)
     assert sink.known(source, ["2", "3"]) == {"2": "1"}
     assert sink.upsert(source, [record(3)]) == Changes(unchanged=1)
     assert Workout.objects.get(external_id="3").gone_at is None

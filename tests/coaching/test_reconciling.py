@@ -212,6 +212,16 @@ def double(account: Account, delivery: Delivery) -> str:
     return str(stored["workoutId"])
 
 
+def test_a_copy_below_thirty_newer_workouts_is_found_and_not_made_again(link: CoachingLink, account: Account) -> None:
+    account.behaves("500-after", CREATE)
+    delivery = run(accepted(link))
+    for number in range(30):
+        account.sandbox["garmin"].change(account.email, "add", "", f"Newer {number}")
+    account.behaves("")
+    assert run(delivery).status == Status.DELIVERED
+    assert (account.holds(), account.calls(CREATE)) == ((1, 1), 1)
+
+
 def test_of_several_copies_the_oldest_stays(link: CoachingLink, account: Account) -> None:
     account.behaves("500-after", CREATE)
     delivery = run(accepted(link))

@@ -1,16 +1,22 @@
 """One client against the real sandbox: renewals, pages, what is set aside, and what is looked for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
+from django.db import connection as database
+from django.utils import timezone
 
 from accounts.models import AuditEntry, User
+from integrations import client as client_module
 from integrations import errors
 from integrations.client import READS_A_PAGE, ProviderClient, WorkoutPage, client_for
 from integrations.models import Connection, Credential, Provider
+from integrations.providers.garmin.adapter import NEWEST
+from integrations.providers.garmin.translator import to_summary
 from integrations.records import MARKER
 from integrations.sandbox import RunningSandbox
 from tests.coaching.world import connect, easy_run
@@ -194,6 +200,26 @@ def test_an_endless_listing_is_left(client: ProviderClient, garmin: RunningSandb
     assert calls(garmin, LISTING) == 2, "the second page begins like the first"
 
 
+def test_a_listing_that_goes_on_and_on_is_left_after_so_many_pages(
+    client: ProviderClient, garmin: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MOST_PAGES", 3)
+    garmin["garmin"].state.add("many@sandbox.example", name="Many", mfa=False, workouts=301)  # type: ignore[attr-defined]
+    rows = garmin["garmin"].state.people["many@sandbox.example"]["workouts"]  # type: ignore[attr-defined]
+    person(garmin)["workouts"] = dict(list(rows.items())[:300])
+    stamps = {key: to_summary(raw).version for key, raw in rows.items()}
+
+    def all_known(external_ids: Sequence[str]) -> Mapping[str, str]:
+        return {key: stamps[key] for key in external_ids}
+
+    with pytest.raises(errors.DataError) as caught:
+        list(client.workouts(all_known))
+    assert caught.value.code == "endless_listing"
+    assert calls(garmin, LISTING) == 3
+    person(garmin)["workouts"] = dict(list(rows.items())[:299])
+    assert sum(len(page.unchanged) for page in client.workouts(all_known)) == 299, "an end within the bound is an end"
+
+
 def test_what_we_put_there_is_not_read_back(client: ProviderClient, garmin: RunningSandbox) -> None:
     before = len(person(garmin)["workouts"])
     client.create_workout(easy_run(description=f"{MARKER}abcdefghij"))
@@ -209,10 +235,35 @@ def test_a_workout_is_found_again_by_its_marker(client: ProviderClient, garmin: 
     client.create_workout(easy_run(description=f"Slowly. {MARKER}aaaaaaaaaa"))
     first = client.create_workout(easy_run(description=f"{MARKER}bbbbbbbbbb"))
     second = client.create_workout(easy_run(description=f"{MARKER}bbbbbbbbbb"))
-    assert client.find_marker("bbbbbbbbbb", name="Easy run") == [first, second]
-    assert client.find_marker("cccccccccc", name="Easy run") == []
+    just_now = timezone.now()
+    assert client.find_marker("bbbbbbbbbb", name="Easy run", since=just_now) == [first, second]
+    assert client.find_marker("cccccccccc", name="Easy run", since=just_now) == []
     garmin["garmin"].change(EMAIL, "rename", first, "Renamed by its owner")
-    assert client.find_marker("bbbbbbbbbb", name="Easy run") == [first, second]
+    assert client.find_marker("bbbbbbbbbb", name="Easy run", since=just_now) == [first, second]
+
+
+def test_a_marker_is_found_below_thirty_newer_workouts(client: ProviderClient, garmin: RunningSandbox) -> None:
+    ours = client.create_workout(easy_run(description=f"{MARKER}aaaaaaaaaa"))
+    for number in range(30):
+        garmin["garmin"].change(EMAIL, "add", "", f"Newer {number}")
+    assert client.find_marker("aaaaaaaaaa", name="Easy run", since=timezone.now()) == [ours]
+
+
+def test_the_search_for_a_marker_ends_where_the_delivery_began(client: ProviderClient, garmin: RunningSandbox) -> None:
+    client.create_workout(easy_run())
+    assert client.find_marker("aaaaaaaaaa", name="Another", since=timezone.now()) == []
+    assert calls(garmin, LISTING) == 1, "the rest of the first page is older"
+    library = len(person(garmin)["workouts"])
+    assert client.find_marker("aaaaaaaaaa", name="Another", since=datetime(2020, 1, 1, tzinfo=UTC)) == []
+    assert calls(garmin, LISTING) == 1 + math.ceil(library / NEWEST), "a page at a time, to the end of the account"
+
+
+def test_the_search_for_a_marker_looks_at_so_many_pages_only(
+    client: ProviderClient, garmin: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MOST_NEWEST_PAGES", 2)
+    client.find_marker("aaaaaaaaaa", name="Another", since=datetime(2020, 1, 1, tzinfo=UTC))
+    assert calls(garmin, LISTING) == 2
 
 
 def test_what_cannot_be_expressed_is_refused_without_a_call(client: ProviderClient, garmin: RunningSandbox) -> None:
@@ -289,6 +340,23 @@ def test_an_activity_of_another_account_is_refused_and_noted(client: ProviderCli
     [line] = [line for line in lines if line["event"] == "foreign_item"]
     assert (line["log_level"], line["item"]) == ("warning", foreign)
     assert line["connection"] == str(client.connection.public_id)
+
+
+def test_a_foreign_item_is_a_security_event_once_a_day(client: ProviderClient, garmin: RunningSandbox) -> None:
+    rows = person(garmin)["activities"]
+    for row in rows[:2]:
+        row |= {"ownerId": person(garmin, NEIGHBOUR)["profile"]}
+    for _ in range(3):
+        list(client.activities(None))
+    entries = list(AuditEntry.objects.filter(action="connection.foreign_item").order_by("pk"))
+    assert [entry.data["item"] for entry in entries] == [str(row["activityId"]) for row in rows[:2]]
+    assert {(entry.level, entry.object_id) for entry in entries} == {("security", str(client.connection.public_id))}
+    with database.cursor() as cursor:  # the log is append-only, for tests as well: a day passes for all at once
+        cursor.execute("ALTER TABLE accounts_auditentry DISABLE TRIGGER USER")
+        cursor.execute("UPDATE accounts_auditentry SET at = at - interval '25 hours'")
+        cursor.execute("ALTER TABLE accounts_auditentry ENABLE TRIGGER USER")
+    list(client.activities(None))
+    assert AuditEntry.objects.filter(action="connection.foreign_item").count() == 4
 
 
 def test_an_activity_without_an_owner_is_the_accounts_own(client: ProviderClient, garmin: RunningSandbox) -> None:

@@ -1,6 +1,6 @@
 """Garmin's API tier: bytes and pages, nothing else. Paths and headers as Garmin's own phone app uses them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -46,9 +46,10 @@ class Adapter:
         total = start + len(rows) if more is None else self._workout_count()
         return RawPage(rows, more, total)
 
-    def newest_workouts(self) -> Sequence[Raw]:
-        newest = {"start": 0, "limit": NEWEST, "orderBy": "CREATED_DATE", "orderSeq": "DESC"}
-        return self._listing(WORKOUTS, newest, operation="newest_workouts")
+    def newest_workouts(self, start: int) -> RawPage:
+        newest = {"start": start, "limit": NEWEST, "orderBy": "CREATED_DATE", "orderSeq": "DESC"}
+        rows = self._listing(WORKOUTS, newest, operation="newest_workouts")
+        return RawPage(rows, start + NEWEST if len(rows) == NEWEST else None)
 
     def workout(self, external_id: str) -> Raw:
         return self._object("GET", f"{WORKOUT}/{_number(external_id)}", operation="read_workout")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
+from integrations import errors
 from integrations.providers.garmin.provider import SLUG
 from integrations.providers.garmin.translator.values import (
     Fields,
@@ -130,7 +131,16 @@ def to_summary(raw: dict[str, Any]) -> WorkoutSummary:
         name=fields.line("workoutName"),
         version=version(fields.left),
         description=fields.text("description"),
+        created_at=_created(fields.take("createdDate")),
     )
+
+
+def _created(value: Any) -> datetime | None:
+    """It only narrows a search: one that cannot be read is no reason to set the workout aside."""
+    try:
+        return moment(value, "createdDate")
+    except errors.DataError:
+        return None
 
 
 def to_schedule(raw: dict[str, Any]) -> ScheduleRecord:
