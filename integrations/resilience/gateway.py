@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from integrations import errors
 from integrations.resilience import breaker, http, metrics
-from integrations.resilience.admission import BACKGROUND, INTERACTIVE, Admission
+from integrations.resilience.admission import BACKGROUND, INTERACTIVE, Admission, Permit
 from integrations.resilience.policies import Policies, RateLimitPolicy
 from integrations.resilience.retry import Retry
 from integrations.resilience.state import SharedState
@@ -214,7 +214,7 @@ class Gateway:
         self._count(call.operation, "success")
         return result
 
-    def _admit(self, call: _Call) -> breaker.Permit:
+    def _admit(self, call: _Call) -> Permit:
         left = call.deadline - self._clock()
         if call.scope and self._account_limit:
             buckets = {**self._limits, f"{ACCOUNT}:{call.scope}": self._account_limit}
@@ -223,7 +223,7 @@ class Gateway:
 
     def _enter(
         self, admission: Admission, buckets: Mapping[str, RateLimitPolicy], *, max_wait: float, **how: Any
-    ) -> breaker.Permit:
+    ) -> Permit:
         try:
             return admission.enter(buckets, max_wait=max_wait, **how)
         except errors.ThrottledError:

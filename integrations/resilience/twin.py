@@ -120,7 +120,8 @@ class Twin:
                 i = number % SLICES
                 fields |= {f"n{i}": str(number), f"c{i}": str(calls), f"f{i}": str(failures)}
             found = [self._buckets.get(key) for key in buckets]
-            return self._clock(), fields, [bucket and (bucket.tokens, bucket.at, bucket.paused) for bucket in found]
+            rows = [(bucket.tokens, bucket.at, bucket.paused) if bucket else None for bucket in found]
+            return self._clock(), fields, rows
 
     def _refusal(self, now: float, permit: str, tokens: int) -> float | None:
         circuit = self._circuit

@@ -95,7 +95,11 @@ def test_a_pause_reaches_who_waits_already(world: World) -> None:
     one, other = world.process(), world.process()
     other = other if world.with_redis else one
     taken(one)
-    world.clock.while_asleep = lambda: other.pause("provider", TEN["provider"], 60) and None
+
+    def pause() -> None:
+        other.pause("provider", TEN["provider"], 60)
+
+    world.clock.while_asleep = pause
     with pytest.raises(errors.ThrottledError):
         one.enter(TEN)
 
@@ -157,7 +161,8 @@ def test_the_status_says_how_full_it_is_and_until_when_it_is_paused(world: World
     for _ in range(4):
         one.enter(TEN)
     (status,) = one.look(TEN)[1]
-    assert (status.key, status.limit, status.remaining) == ("provider", 10, pytest.approx(6, abs=0.1))
+    assert (status.key, status.limit) == ("provider", 10)
+    assert status.remaining == pytest.approx(6, abs=0.1)
     assert status.reset_at is not None
     assert status.paused_until is None
     one.pause("provider", TEN["provider"], 30)
