@@ -12,7 +12,7 @@ from integrations.resilience.state import SharedState
 from tests.integrations.resilience.world import NO_REDIS, World, let_in, open_up, state_of
 
 TEN = {"provider": RateLimitPolicy(10, 1)}
-BUSY = {"provider": RateLimitPolicy(500, 100)}
+BUSY = {"provider": RateLimitPolicy(500, 0.01)}
 
 
 def taken(admissions: object, *, times: int = 20, buckets: dict[str, RateLimitPolicy] = TEN, **how: object) -> int:
