@@ -3,13 +3,17 @@
 from integrations.event_types import EventType, Kind, register
 
 register(
-    EventType("workout.shared", "A share was made, or offers another revision `again`.", optional={"again": Kind.FLAG}),
+    EventType(
+        "workout.shared",
+        "A workout was offered to an athlete; again, when it is another revision of it.",
+        optional={"again": Kind.FLAG},
+    ),
     EventType("share.accepted", "The athlete took a share."),
     EventType("share.declined", "The athlete declined a share."),
     EventType("share.withdrawn", "The coach took a share back."),
     EventType("delivery.delivered", "A workout is in the athlete's account, on its day."),
     EventType("delivery.failed", "A workout did not get into the athlete's account.", {"code": Kind.CODE}),
     EventType("link.started", "An athlete trains with a coach."),
-    EventType("link.ended", "One side ended it; `by` is that person's id.", {"by": Kind.NUMBER}),
+    EventType("link.ended", "Coach or athlete ended it; by says who, as an id.", {"by": Kind.NUMBER}),
     EventType("invitation.sent", "A coach invited somebody."),
 )

@@ -90,13 +90,13 @@ _COUNTS = {"created": Kind.NUMBER, "updated": Kind.NUMBER, "gone": Kind.NUMBER, 
 register(
     EventType("connection.activated", "An account works, for the first time or again."),
     EventType("connection.needs_reauth", "The provider no longer takes the login.", {"reason": Kind.CODE}),
-    EventType("connection.disconnected", "A connection ended; with `purge` so does its library.", {"purge": Kind.FLAG}),
+    EventType("connection.disconnected", "A connection ended; with purge its library goes, too.", {"purge": Kind.FLAG}),
     EventType("credential.renewed", "The provider gave new tokens.", {"version": Kind.NUMBER}),
     EventType("credential.renewal_failed", "New tokens were asked for in vain; we go on trying.", {"code": Kind.CODE}),
     EventType("sync.started", "A run reads its first page.", {"resource": Kind.CODE, "trigger": Kind.CODE}),
     EventType(
         "sync.finished",
-        "A run reached the end; `held` vanished items wait for an approval.",
+        "A run reached the end; what vanished beyond measure is held for an approval.",
         {"resource": Kind.CODE, "held": Kind.NUMBER, **_COUNTS},
     ),
     EventType(
@@ -106,7 +106,7 @@ register(
     ),
     EventType(
         "provider.changed",
-        "Operations changed what counts for a provider; `fields` names what.",
+        "Operations changed what counts for a provider; the fields are named.",
         {"provider": Kind.CODE, "mode": Kind.CODE, "fields": Kind.CODES},
     ),
     EventType("integration.circuit.opened", "Calls to a provider stop for a while.", _STANDING),

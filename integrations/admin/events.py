@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from accounts.models import User
-from accounts.operations import Operation, OperationsAdmin, Panel, add_panel
+from accounts.operations import Operation, OperationsAdmin
 from integrations import event_types, events
 from integrations.models import DomainEvent
 from integrations.services import replaying
@@ -83,7 +83,7 @@ def _dead_by_type(types: set[str] | None = None) -> "QuerySet[DomainEvent, dict[
 
 @admin.register(DomainEvent)
 class DomainEventAdmin(OperationsAdmin):
-    list_display = ("type", "subject_type", "subject_id", "status", "attempts", "replays", "error_code", "created_at")
+    list_display = ("type", "status", "error_code", "subject_type", "subject_id", "attempts", "replays", "created_at")
     list_filter = ("status", TypeFilter, AgeFilter)
     linkable = ("connection",)
     search_fields = ("=event_id", "=trace_id", "=subject_id")
@@ -133,6 +133,3 @@ def outbox() -> dict[str, Any]:
     waited = timesince(timezone.now() - timedelta(seconds=backlog.oldest_s))
     dead_types = list(_dead_by_type()[:MOST_TYPES]) if backlog.dead else []
     return {"backlog": backlog, "waited": waited, "dead_types": dead_types}
-
-
-add_panel(Panel("Outbox", "admin/panels/outbox.html", "integrations.view_domainevent", outbox))

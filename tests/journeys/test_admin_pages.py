@@ -88,6 +88,8 @@ def test_operations_pages_look_right(enter: Enter, operator: User, day: Connecti
         "connection": f"integrations/connection/{day.pk}/change/",
         "credential": f"integrations/credential/{credential.pk}/change/",
         "runs": "integrations/syncjob/",
+        "events": "integrations/domainevent/",
+        "event": f"integrations/domainevent/{DomainEvent.objects.get(status='dead').pk}/change/",
         "audit": "accounts/auditentry/",
         "person": f"accounts/user/{day.user_id}/change/",
         "deliveries": "coaching/delivery/",
