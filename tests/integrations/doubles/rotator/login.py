@@ -21,6 +21,7 @@ class Site:
         self.good = ""
         self.calls = 0
         self.refused = 0
+        self.revoked: list[str] = []
         self.lifetime: timedelta | None = timedelta(hours=1)
         self.takes_s = 0.0
         self.fails: errors.IntegrationError | None = None
@@ -46,6 +47,11 @@ class Site:
         self.on_answer()
         return answer
 
+    def revoke(self, refresh: str) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.revoked.append(refresh)
+
 
 site = Site()
 
@@ -56,3 +62,12 @@ class Login:
 
     def renew(self, secrets: Mapping[str, str]) -> Grant:
         return site.renew(secrets["refresh"])
+
+    def begin(self, values: Mapping[str, str]) -> Grant:
+        return site.grant()
+
+    def answer(self, state: Mapping[str, object], code: str) -> Grant:
+        return site.grant()
+
+    def revoke(self, secrets: Mapping[str, str]) -> None:
+        site.revoke(secrets["refresh"])
