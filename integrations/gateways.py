@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +15,7 @@ from integrations import events, registry, tracing
 from integrations.models import Provider
 from integrations.resilience.admission import CLOSED, OPEN, Admission, CircuitSnapshot, RateLimitStatus
 from integrations.resilience.gateway import PROVIDER, Gateway, Hooks
+from integrations.resilience.outbound import PinnedAdapter
 from integrations.resilience.policies import Policies, PoolPolicy, RateLimitPolicy, RetryPolicy
 from integrations.resilience.state import SharedState
 from integrations.spec import ProviderPolicy
@@ -104,6 +106,11 @@ def _build(provider: Provider) -> Gateway:
             turned=partial(_turned, provider),
             limited=partial(_limited, provider),
         ),
+        adapter=partial(
+            PinnedAdapter,
+            allowed_hosts=registry.spec_for(provider.slug).allowed_hosts,
+            loopback=settings.SANDBOX_ENABLED,
+        ),
         processes=settings.INTEGRATIONS_PROCESSES,
     )
 
@@ -118,7 +125,7 @@ def _limited(provider: Provider, bucket: str, seconds: float) -> None:
     _tell("integration.ratelimit.reached", provider, bucket=bucket, retry_after_s=round(seconds))
 
 
-def _tell(kind: str, provider: Provider, **payload: object) -> None:
+def _tell(kind: str, provider: Provider, **payload: Any) -> None:
     """An event about the provider; a database in trouble must not fail the call that noticed."""
     transaction.on_commit(partial(events.publish, kind, provider, provider=provider.slug, **payload), robust=True)
 

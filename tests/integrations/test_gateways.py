@@ -1,5 +1,8 @@
 """From the provider's row to its gateway: what counts, who hears of a turn, and what operations do by hand."""
 
+import socket
+from collections.abc import Iterator
+
 import pytest
 
 from integrations import errors, gateways
@@ -19,11 +22,13 @@ def fails(gateway: Gateway, times: int) -> None:
 
 
 @pytest.fixture
-def gateway(garmin: RunningSandbox, garmin_provider: Provider, no_repeats: None) -> Gateway:
-    garmin_provider.base_urls |= {"nobody": "http://127.0.0.1:1"}
-    garmin_provider.limits |= {"provider": {"capacity": 100, "per_s": 100}}
-    garmin_provider.save()
-    return gateways.gateway_for(garmin_provider)
+def gateway(garmin: RunningSandbox, garmin_provider: Provider, no_repeats: None) -> Iterator[Gateway]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening
+        garmin_provider.base_urls |= {"nobody": f"http://127.0.0.1:{taken.getsockname()[1]}"}
+        garmin_provider.limits |= {"provider": {"capacity": 100, "per_s": 100}}
+        garmin_provider.save()
+        yield gateways.gateway_for(garmin_provider)
 
 
 def test_the_row_overrides_the_spec(garmin_provider: Provider) -> None:
@@ -80,3 +85,14 @@ def test_the_standing_names_the_buckets(gateway: Gateway, garmin_provider: Provi
     buckets = {status.key: status for status in gateways.standing(garmin_provider).buckets}
     assert buckets.keys() == {"provider", "login", "login_hour"}
     assert buckets["provider"] == RateLimitStatus("provider", 100, 100)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://169.254.169.254", "https://127.1", "https://evil.example", "http://127.0.0.1:22"]
+)
+def test_an_address_that_slipped_into_the_row_is_not_called(garmin_provider: Provider, url: str) -> None:
+    garmin_provider.base_urls = {"api": url}
+    garmin_provider.save()
+    with pytest.raises(errors.ConfigurationError) as caught:
+        gateways.gateway_for(garmin_provider).request("GET", PROFILE, operation="profile")
+    assert (caught.value.code, caught.value.retryable) == ("address_refused", False)
