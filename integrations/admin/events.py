@@ -74,7 +74,7 @@ def _dead_of_their_types(rows: Sequence[DomainEvent]) -> str:
     return f"That is {' and '.join(told)}." if told else "No event of this type is dead."
 
 
-def _dead_by_type(types: set[str] | None = None) -> "QuerySet[DomainEvent, dict[str, Any]]":
+def _dead_by_type(types: set[str] | None = None) -> "QuerySet[Any, Any]":
     dead = DomainEvent.objects.filter(status=DomainEvent.Status.DEAD)
     if types is not None:
         dead = dead.filter(type__in=types)

@@ -30,8 +30,8 @@ def _to(mode: ProviderMode) -> Any:
 
 def _announce(provider: Provider, fields: list[str]) -> None:
     """The event names what changed, never the values: an address or a secret may be among them."""
-    facts = {"provider": provider.slug, "mode": str(provider.mode), "fields": sorted(fields)}
-    events.publish("provider.changed", provider, **facts)
+    mode = str(provider.mode)
+    events.publish("provider.changed", provider, provider=provider.slug, mode=mode, fields=sorted(fields))
 
 
 @admin.register(Provider)

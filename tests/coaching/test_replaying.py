@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import User
@@ -47,7 +48,7 @@ def everything_happens(link: CoachingLink, other: User, provider: Provider) -> N
 
 
 def state() -> dict[str, list[dict[str, Any]]]:
-    models = (Notification, Delivery, Share, Workout, CoachingLink, Connection)
+    models: tuple[type[Model], ...] = (Notification, Delivery, Share, Workout, CoachingLink, Connection)
     return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}
 
 

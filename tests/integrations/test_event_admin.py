@@ -127,7 +127,7 @@ def test_what_is_in_a_payload_is_text_on_the_page(ops: Client) -> None:
     ],
 )
 def test_each_operation_moves_what_it_is_for_and_nothing_else(ops: Client, operation: str, moves: set[str]) -> None:
-    lease = {"lease_token": uuid4(), "lease_until": timezone.now() + HOUR}
+    lease: dict[str, Any] = {"lease_token": uuid4(), "lease_until": timezone.now() + HOUR}
     rows = {status: event(status, **(lease if status == Status.WORKING else {})) for status in Status}
     run(ops, operation, *rows.values())
     target = Status.DROPPED if operation == "drop" else Status.PENDING

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -109,7 +109,7 @@ def _given(function: str, position: int, module: ast.Module) -> set[str]:
     }
 
 
-def sample(kind: str) -> dict[str, object]:
+def sample(kind: str) -> dict[str, Any]:
     declared = event_types.get(kind)
     return {name: FITTING[what] for name, what in {**declared.fields, **declared.optional}.items()}
 
@@ -141,13 +141,12 @@ def test_each_type_says_what_it_means_and_fits_its_columns(kind: str) -> None:
 def test_nothing_private_fits_into_a_payload(kind: str, coach: User) -> None:
     fitting = sample(kind)
     assert events.publish(kind, coach, **fitting).as_dict()["payload"] == fitting
-    for name, value in fitting.items():
+    for name in fitting:
         for private in PRIVATE:
             for smuggled in (private, [private], {"deep": private}):
                 with pytest.raises(UnknownEvent) as refused:
                     events.publish(kind, coach, **{**fitting, name: smuggled})
                 assert private not in str(refused.value)
-        assert isinstance(value, str | list | bool | int)
     assert DomainEvent.objects.count() == 1
 
 
