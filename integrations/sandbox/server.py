@@ -1,5 +1,6 @@
 """The sandboxes of all providers on one loopback port, with a page and a JSON door to steer them."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up early is no error of ours; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def __init__(self, address: tuple[str, int], sandboxes: dict[str, Sandbox]) -> None:
         self.sandboxes = sandboxes
         super().__init__(address, _Handler)
@@ -83,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         except HangUp:
             self.close_connection = True
 
-    do_POST = do_PUT = do_DELETE = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
     def _refusal(self) -> Answer | None:
         """Why a request is not even read."""
@@ -124,4 +130,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if answer.breaks_off:
             content, self.close_connection = content[: len(content) // 2], True
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)

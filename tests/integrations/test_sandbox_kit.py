@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -357,6 +358,23 @@ def test_a_body_that_cannot_be_read_ends_the_connection(sandbox: RunningSandbox,
         while part := line.recv(4096):
             answer += part
     assert re.match(rb"HTTP/1\.1 41[13] ", answer)
+
+
+def test_a_caller_who_hangs_up_early_leaves_no_traceback_and_a_real_error_does(
+    sandbox: RunningSandbox, box: GarminSandbox, ben: Caller, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        with socket.create_connection(sandbox.server.server_address[:2], timeout=5) as line:  # type: ignore[arg-type]
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # hang up, not goodbye
+            head = f"Host: 127.0.0.1\r\nAuthorization: {ben.headers['Authorization']!s}\r\nX-Sandbox-Fault: slow:0.02"
+            line.sendall(f"GET /garmin{LIST} HTTP/1.1\r\n{head}\r\n\r\n".encode())
+    assert ben.ask(**{"X-Sandbox-Fault": "slow:0.04"}).ok, "it goes on, and is later than the three"
+    assert "Traceback" not in capfd.readouterr().err
+    try:
+        raise KeyError("a real one")
+    except KeyError:
+        sandbox.server.handle_error(None, ("127.0.0.1", 2))
+    assert "a real one" in capfd.readouterr().err
 
 
 def test_it_does_not_start_where_it_is_switched_off(settings: object, tmp_path: Path) -> None:
