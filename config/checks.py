@@ -27,12 +27,15 @@ def demo_stays_at_home(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def metrics_token_is_long(**_: Any) -> list[CheckMessage]:
-    """Nothing counts the guesses at it."""
-    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
-        return []
+def tokens_are_long(**_: Any) -> list[CheckMessage]:
+    """Nothing counts the guesses at them."""
+    tokens = {"METRICS_TOKEN": settings.METRICS_TOKEN, "HEALTH_TOKEN": settings.HEALTH_TOKEN}
     hint = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
-    return [Error(f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} letters.", hint=hint, id="config.E003")]
+    return [
+        Error(f"{name} has fewer than {SHORTEST_TOKEN} letters.", hint=hint, id="config.E003")
+        for name, token in tokens.items()
+        if token and len(token) < SHORTEST_TOKEN
+    ]
 
 
 @register(Tags.templates, deploy=True)

@@ -8,6 +8,7 @@ from integrations import tracing
 
 WORDS = {
     400: ("bad_request", "That did not make sense", "Something in the request was wrong. Go back and try again."),
+    401: ("authentication", "Who are you?", "Send the token as `Authorization: Bearer`."),
     403: ("forbidden", "Not allowed", "You may not do this. If the page was open for long, load it again and retry."),
     404: (
         "not_found",
@@ -25,17 +26,29 @@ WORDS = {
 
 def answer(request: HttpRequest, status: int) -> HttpResponse:
     """The page for `status`, or, for who asks for JSON, the one error shape."""
-    code, title, words = WORDS[status]
-    trace_id = tracing.current_trace_id() or getattr(request, "trace_id", "")
     if request.headers.get("Accept", "").startswith("application/json"):
-        body = {"detail": words, "code": code, "status_code": status, "trace_id": trace_id}
-        return JsonResponse(body, status=status)
-    context = {"title": title, "words": words, "trace_id": trace_id, "site_name": settings.SITE_NAME}
+        return JsonResponse(_body(request, status), status=status)
+    _, title, words = WORDS[status]
+    context = {"title": title, "words": words, "trace_id": _trace_id(request), "site_name": settings.SITE_NAME}
     return render(request, "error.html", context, status=status)
+
+
+def _body(request: HttpRequest, status: int) -> dict[str, object]:
+    code, _, words = WORDS[status]
+    return {"detail": words, "code": code, "status_code": status, "trace_id": _trace_id(request)}
+
+
+def _trace_id(request: HttpRequest) -> str:
+    return tracing.current_trace_id() or str(getattr(request, "trace_id", ""))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return answer(request, 400)
+
+
+def unauthorized(request: HttpRequest) -> HttpResponse:
+    """For pages that only machines read."""
+    return JsonResponse(_body(request, 401), status=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

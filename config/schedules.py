@@ -18,6 +18,7 @@ SCHEDULES = [
     Schedule("Delete old events", "integrations.tasks.tick_old_events", 600),
     Schedule("Take work from silent workers", "integrations.tasks.tick_reaper", 60),
     Schedule("Tidy logins", "integrations.tasks.tick_connect_sessions", 30),
+    Schedule("Look at quiet providers", "integrations.tasks.tick_health", 60),
     Schedule("Go on with key rotations", "integrations.tasks.tick_rotations", 30),
     Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),
     Schedule("Move deliveries on", "coaching.tasks.tick_deliveries", 30),

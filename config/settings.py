@@ -21,6 +21,7 @@ INTEGRATIONS_PROCESSES = env.whole("INTEGRATIONS_PROCESSES", 4, least=1)
 LOCAL = DEMO or TESTING
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+HEALTH_TOKEN = env.text("HEALTH_TOKEN")
 PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR")
 PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 if PROMETHEUS_MULTIPROC_DIR:
@@ -141,6 +142,7 @@ CELERY_TASK_ROUTES = {  # where each task waits: what somebody looks at, the lon
     "integrations.tasks.submit_code": {"queue": "interactive"},
     "integrations.tasks.check_connection": {"queue": "interactive"},
     "integrations.tasks.renew_credential": {"queue": "interactive"},
+    "integrations.tasks.self_test": {"queue": "interactive"},
     "integrations.tasks.run_sync": {"queue": "sync"},
     "integrations.tasks.dispatch_events": {"queue": "housekeeping"},
     "integrations.tasks.rotate_keys": {"queue": "housekeeping"},

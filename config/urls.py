@@ -16,6 +16,7 @@ urlpatterns = [
     path("connections/", include("integrations.urls")),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("health/providers", health.providers, name="health_providers"),
     path("metrics", metrics.metrics, name="metrics"),
     path("", include("coaching.urls")),
 ]

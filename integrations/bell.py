@@ -20,6 +20,7 @@ class Named:
 
 RUN_SYNC = Named("integrations.tasks.run_sync")
 DISPATCH_EVENTS = Named("integrations.tasks.dispatch_events")
+SELF_TEST = Named("integrations.tasks.self_test")
 ROTATE_KEYS = Named("integrations.tasks.rotate_keys")
 
 

@@ -4,7 +4,7 @@ from celery import shared_task
 
 from integrations import bell, credentials, events, ticks, vault
 from integrations.models import Connection, ConnectSession, SyncJob, SyncStream, VaultRotation
-from integrations.services import activating, logging_in, reaping, replaying, rotating, syncing
+from integrations.services import activating, logging_in, looking, reaping, replaying, rotating, self_testing, syncing
 
 MOST_QUEUED = 1_000  # streams a tick
 MOST_RUNG = 200  # jobs a tick
@@ -42,6 +42,18 @@ def tick_connect_sessions() -> None:
 def renew_credential(credential_id: int) -> None:
     """Safe to run twice: one renewal per version."""
     credentials.renew_now(credential_id)
+
+
+@shared_task(ignore_result=True)
+def self_test(report_id: int) -> None:
+    """Safe to run twice: a report is filled once."""
+    self_testing.run(report_id)
+
+
+@shared_task(ignore_result=True)
+def tick_health() -> None:
+    """Look at the providers that nobody has called for a while."""
+    ticks.record("tick_health", looking.look_at_quiet)
 
 
 @shared_task(ignore_result=True)

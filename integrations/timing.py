@@ -45,6 +45,9 @@ class Timing:
     event_late_s: float = 300
     event_kept_s: float = 7776000
     event_dead_kept_s: float = 15552000
+    health_quiet_s: float = 300
+    health_gap_s: float = 50
+    health_lease_s: float = 180
     notification_lease_s: float = 60
     notification_retry_s: tuple[float, ...] = (30, 300, 1800, 7200, 28800)
     connect_session_s: float = 600

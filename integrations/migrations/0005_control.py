@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('check', 'Light check'), ('self_test', 'Self-test')], max_length=12)),
-                ('outcome', models.CharField(choices=[('ok', 'Works'), ('degraded', 'Works in part'), ('failed', 'Does not work')], max_length=8)),
+                ('outcome', models.CharField(choices=[('running', 'Under way'), ('ok', 'Works'), ('degraded', 'Works in part'), ('failed', 'Does not work')], max_length=8)),
                 ('steps', models.JSONField(default=list)),
                 ('error_code', models.CharField(blank=True, max_length=40)),
                 ('seconds', models.FloatField(default=0)),
