@@ -15,9 +15,8 @@ WAITING = (DeliveryStatus.BLOCKED, DeliveryStatus.PENDING, DeliveryStatus.SENDIN
 def deliveries() -> Iterator[GaugeMetricFamily]:
     due = Q(status__in=Delivery.DUE, next_attempt_at__lte=Now(), lease_token=None)
     rows = Delivery.objects.open().order_by().values_list("status")
-    found = {
-        status: (n, oldest) for status, n, oldest in rows.annotate(n=Count("pk"), o=Min("next_attempt_at", filter=due))
-    }
+    counted = rows.annotate(n=Count("pk"), oldest=Min("next_attempt_at", filter=due))
+    found = {status: (number, oldest) for status, number, oldest in counted}
     waiting = gauge("deliveries_waiting", "Deliveries that are not over, those in doubt apart", "status")
     for status in WAITING:
         waiting.add_metric([status], found.get(status, (0, None))[0])
