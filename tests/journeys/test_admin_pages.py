@@ -100,6 +100,19 @@ def test_operations_pages_look_right(enter: Enter, operator: User, day: Connecti
         look(ops, f"admin-{name}")
 
 
+@pytest.mark.parametrize(("width", "theme", "columns"), [(1440, "dark", range(2, 4)), (390, "light", range(1, 2))])
+def test_the_home_uses_the_width_it_has(
+    enter: Enter, operator: User, day: Connection, width: int, theme: str, columns: range
+) -> None:
+    ops = enter(width=width, theme=theme)
+    enter_as(operator, ops)
+    ops.go(f"/{settings.ADMIN_PATH}")
+    for parts in (".panels > .panel", "#content-main .module"):
+        edges = ops.page.eval_on_selector_all(parts, "all => all.map(e => Math.round(e.getBoundingClientRect().left))")
+        assert len(set(edges)) in columns, (parts, edges)
+    look(ops, "admin-home")
+
+
 def test_an_operation_from_the_page_of_a_connection(enter: Enter, operator: User, day: Connection) -> None:
     ops = enter(width=1440, theme="light")
     enter_as(operator, ops)
