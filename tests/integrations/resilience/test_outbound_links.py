@@ -29,7 +29,7 @@ def test_a_link_below_the_base_is_followed(link: str, path: str) -> None:
     "link",
     [
         *(url.format(port=8011) for url in (*hostile_urls.URLS, *hostile_urls.MENDED)),
-        f"https://other.provider.example/api/items",
+        "https://other.provider.example/api/items",
         f"http://{HOST}/api/items",
         f"https://{HOST}/apis/items",
         f"https://{HOST}/other",
