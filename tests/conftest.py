@@ -1,5 +1,6 @@
 """The cast and the edges of the world: loopback only, nobody sleeps for long, every cache starts empty."""
 
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -38,6 +39,14 @@ def _calm_providers(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that asks once."""
     monkeypatch.setattr(gateways, "RETRY", RetryPolicy(max_attempts=1))
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """An address of this machine where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def make_user(email: str, name: str, **fields: object) -> User:

@@ -113,10 +113,10 @@ def test_the_words_differ_from_answer_to_answer(link: CoachingLink, account: Acc
 
 
 def test_a_provider_that_cannot_be_reached_loses_nothing(
-    link: CoachingLink, account: Account, garmin_provider: Provider
+    link: CoachingLink, account: Account, garmin_provider: Provider, nowhere: str
 ) -> None:
     right = dict(garmin_provider.base_urls)
-    garmin_provider.base_urls = right | {"api": "http://127.0.0.1:9"}
+    garmin_provider.base_urls = right | {"api": nowhere}
     garmin_provider.save()
     delivery = run(accepted(link))
     assert (delivery.status, delivery.error_code, delivery.create_sent_at) == (Status.PENDING, "connection", None)

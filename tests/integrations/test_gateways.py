@@ -1,8 +1,5 @@
 """From the provider's row to its gateway: what counts, who hears of a turn, and what operations do by hand."""
 
-import socket
-from collections.abc import Iterator
-
 import pytest
 
 from integrations import errors, gateways
@@ -22,13 +19,11 @@ def fails(gateway: Gateway, times: int) -> None:
 
 
 @pytest.fixture
-def gateway(garmin: RunningSandbox, garmin_provider: Provider, no_repeats: None) -> Iterator[Gateway]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening
-        garmin_provider.base_urls |= {"nobody": f"http://127.0.0.1:{taken.getsockname()[1]}"}
-        garmin_provider.limits |= {"provider": {"capacity": 100, "per_s": 100}}
-        garmin_provider.save()
-        yield gateways.gateway_for(garmin_provider)
+def gateway(garmin: RunningSandbox, garmin_provider: Provider, no_repeats: None, nowhere: str) -> Gateway:
+    garmin_provider.base_urls |= {"nobody": nowhere}
+    garmin_provider.limits |= {"provider": {"capacity": 100, "per_s": 100}}
+    garmin_provider.save()
+    return gateways.gateway_for(garmin_provider)
 
 
 def test_the_row_overrides_the_spec(garmin_provider: Provider) -> None:
