@@ -70,10 +70,6 @@ def register(*types: EventType) -> None:
         _catalogue[each.name] = each
 
 
-def forget(name: str) -> None:
-    del _catalogue[name]
-
-
 def get(name: str) -> EventType:
     if name not in _catalogue:
         raise UnknownEvent(f"no app registers events of type {name}")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,13 +43,12 @@ Status = DomainEvent.Status
 
 
 @pytest.fixture
-def kind() -> Iterator[str]:
+def kind(monkeypatch: pytest.MonkeyPatch) -> str:
     """A type of event that only this test hears of."""
     fields = {"score": Kind.NUMBER, "fails": Kind.FLAG, "breaks": Kind.FLAG}
     made = EventType(f"test.{uuid4().hex}", "What a test makes up.", optional=fields, version=3)
-    event_types.register(made)
-    yield made.name
-    event_types.forget(made.name)
+    monkeypatch.setitem(event_types._catalogue, made.name, made)
+    return made.name
 
 
 def publish_and_undo(kind: str, subject: User) -> None:
