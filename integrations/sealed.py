@@ -5,7 +5,7 @@ An app above this one registers its columns in its `ready()`.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
@@ -14,6 +14,8 @@ from django.db.models.functions import Now
 
 from integrations.encryption import VERSION, Context
 from integrations.models import ConnectSession, Credential, Provider
+
+EVERY = Q()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class SealedColumn:
     owner: str
     owner_column: str
     key_id_field: str = ""  # a column that repeats the key's id
-    needed: Q = field(default_factory=Q)  # the rows that somebody will still open
+    needed: Q = EVERY  # the rows that somebody will still open
     is_lasting: bool = True  # False: ends by itself within minutes, so nobody seals it anew
 
     @property

@@ -73,6 +73,7 @@ MISSING = (
     "Until then what needs those rows waits; nothing is lost."
 )
 OLDER = "{n:,} rows still need an older key. Seal everything with {kid}, then only {kid} is needed."
+ROTATES = "A rotation is under way. {n:,} rows still need an older key; both have to stay in the ring."
 DONE_WITH = (
     "Nothing needs {kid} any more. Keep it in the ring for as long as you keep backups from its time, then retire it "
     "and take it out."
@@ -86,8 +87,8 @@ def advice(keys: Sequence[Standing], *, rotates: bool) -> list[tuple[str, str]]:
     first = keys[0].kid
     older = sum(key.total for key in keys if key.is_in_ring and not key.is_first)
     found = [("bad", MISSING.format(n=key.total, kid=key.kid)) for key in keys if key.is_missing]
-    if older and not rotates:
-        found.append(("warn", OLDER.format(n=older, kid=first)))
+    if older:
+        found.append(("info", ROTATES.format(n=older)) if rotates else ("warn", OLDER.format(n=older, kid=first)))
     found += [("info", DONE_WITH.format(kid=key.kid)) for key in keys if key.may_retire and key.is_in_ring]
     found += [("info", NEW.format(kid=key.kid)) for key in keys if key.is_unused]
     return found or [("good", ALL_GOOD.format(kid=first))]

@@ -25,7 +25,7 @@ class VaultKey(models.Model):
 class VaultRotation(Leased):
     """A walk over everything that is sealed, batch by batch; a killed one goes on.
 
-    A rotation seals anew under `target` what other keys have sealed. A verification opens everything and changes nothing.
+    A rotation seals anew under `target` what other keys have sealed. A verification opens all and changes nothing.
     """
 
     class Kind(models.TextChoices):

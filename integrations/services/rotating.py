@@ -37,7 +37,7 @@ Kind, Status = VaultRotation.Kind, VaultRotation.Status
 ACTIVE = (Status.QUEUED, Status.RUNNING)
 NO_LEASE = {"lease_token": None, "lease_until": None}
 
-type Told = Callable[[VaultRotation], None]
+type Told = Callable[[VaultRotation], object]
 
 
 class RotationRefused(Exception):

@@ -65,10 +65,16 @@ def compare(words: str, ours: Callable[[], object], yardstick: Callable[[], obje
 def envelopes() -> None:
     """Bytes against bytes, as Fernet takes them; then a JSON value through the API that the product uses."""
     plaintext, fernet = os.urandom(KIB), Fernet(Fernet.generate_key())
-    ring, context = KeyRing.parse(new_key("k1")), tuple(PLACE.values())
-    token, blob = fernet.encrypt(plaintext), encryption.seal(plaintext, keyring=ring, context=context)  # type: ignore[arg-type]
-    seal = lambda: encryption.seal(plaintext, keyring=ring, context=context)  # type: ignore[arg-type]  # noqa: E731
-    unseal = lambda: encryption.open_sealed(blob, keyring=ring, context=context).reveal()  # type: ignore[arg-type]  # noqa: E731
+    ring = KeyRing.parse(new_key("k1"))
+    context = (PLACE["model_label"], PLACE["row_uuid"], PLACE["field"], PLACE["owner"])
+    token, blob = fernet.encrypt(plaintext), encryption.seal(plaintext, keyring=ring, context=context)
+
+    def seal() -> str:
+        return encryption.seal(plaintext, keyring=ring, context=context)
+
+    def unseal() -> bytes:
+        return encryption.open_sealed(blob, keyring=ring, context=context).reveal()
+
     compare("seal 1 KiB", seal, lambda: fernet.encrypt(plaintext))
     compare("open 1 KiB", unseal, lambda: fernet.decrypt(token))
     compare("seal and open 1 KiB", lambda: (seal(), unseal()), lambda: fernet.decrypt(fernet.encrypt(plaintext)))

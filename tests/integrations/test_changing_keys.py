@@ -1,13 +1,14 @@
-"""The key changes while people work; it is lost, or put in the wrong order; and logins are revoked after a compromise."""
+"""The key changes while people work, is lost, or put in the wrong order; logins are revoked after a compromise."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from threading import Event
@@ -85,7 +86,7 @@ class Crowd:
     def read(self, number: int) -> None:
         while not self.over.is_set():
             for row in self.still[number::READERS]:
-                self._try(lambda row=row: self._expect(row))  # type: ignore[misc]
+                self._try(partial(self._expect, row))
                 if self.over.is_set():
                     return
 
@@ -94,7 +95,7 @@ class Crowd:
         while not self.over.is_set():
             turn += 1
             for row in self.mine[number]:
-                self._try(lambda row=row: self._store(row, f"turn-{turn}"))  # type: ignore[misc]
+                self._try(partial(self._store, row, f"turn-{turn}"))
 
     def _expect(self, row: Credential) -> None:
         assert opened(row) == self.written[row.pk]
@@ -106,7 +107,7 @@ class Crowd:
         self.written[row.pk] = {"access": word}
         self.writes += 1
 
-    def _try(self, work: Any) -> None:
+    def _try(self, work: Callable[[], None]) -> None:
         try:
             work()
         except (errors.IntegrationError, AssertionError) as exc:
@@ -291,7 +292,7 @@ def test_the_command_fails_when_something_did_not_open(
 
 
 @pytest.fixture
-def two_logins(rotator: Any, athlete: User, coach: User) -> Iterator[list[Connection]]:
+def two_logins(rotator: Any, athlete: User, coach: User) -> list[Connection]:
     """One of a week ago, one of today."""
     provider = Provider.objects.create(slug="rotator", name="Rotator", mode=ProviderMode.ENABLED)
     made = [
@@ -301,7 +302,7 @@ def two_logins(rotator: Any, athlete: User, coach: User) -> Iterator[list[Connec
     for connection in made:
         credentials.store(connection, rotator.grant(), kind=Credential.Kind.OAUTH2)
     Credential.objects.filter(connection=made[0]).update(issued_at=timezone.now() - timedelta(days=7))
-    yield made
+    return made
 
 
 def test_revoked_logins_are_ended_there_erased_here_and_their_owners_told(

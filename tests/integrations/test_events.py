@@ -280,7 +280,12 @@ def test_the_bell_reaches_the_queue_after_the_commit(kind: str, coach: User) -> 
 
 
 @pytest.mark.parametrize(
-    ("named", "task"), [(bell.RUN_SYNC, tasks.run_sync), (bell.DISPATCH_EVENTS, tasks.dispatch_events)]
+    ("named", "task"),
+    [
+        (bell.RUN_SYNC, tasks.run_sync),
+        (bell.DISPATCH_EVENTS, tasks.dispatch_events),
+        (bell.ROTATE_KEYS, tasks.rotate_keys),
+    ],
 )
 def test_a_task_known_by_name_is_what_its_module_defines(named: bell.Named, task: object) -> None:
     assert named.name == task.name  # type: ignore[attr-defined]

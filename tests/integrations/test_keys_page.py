@@ -1,10 +1,10 @@
 """The Keys page of operations: what it says, what its buttons do, and who may press them."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import reverse
 
@@ -46,7 +46,7 @@ def ops(client: Client, operator: User) -> Client:
     return client
 
 
-def words(response: HttpResponse) -> str:
+def words(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
@@ -80,6 +80,7 @@ def test_rotating_asks_for_a_reason_rings_a_worker_and_shows_how_far_it_is(ops: 
     rotation = VaultRotation.objects.get()
     assert ("integrations.tasks.rotate_keys", [rotation.pk]) in taken("housekeeping")
     assert "Waiting for a worker" in html
+    assert "A rotation is under way. 3 rows still need an older key" in html
     assert PROGRESS in html
     assert (rotation.target, rotation.started_by) == ("k2", User.objects.get(email="ops@example.org"))
     assert AuditEntry.objects.get(action="vaultkey.rotate").data["reason"] == "changing the key"
