@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -200,14 +201,11 @@ class ProviderClient:
 
     def _created(self, since: datetime) -> Iterator[WorkoutSummary]:
         """The newest first, by whole pages until one reaches back before `since`."""
-        start: int | None = 0
-        for _ in range(MOST_NEWEST_PAGES):
-            page = self._call(lambda adapter, at=start: adapter.newest_workouts(at))
+        pages = self._pages(lambda adapter, start: adapter.newest_workouts(start))
+        for page in islice(pages, MOST_NEWEST_PAGES):
             rows = [self._translator.to_summary(raw) for raw in page.items]
             yield from rows
-            start = page.next_start
-            oldest = rows[-1].created_at if rows else None
-            if start is None or (oldest and oldest < since):
+            if (oldest := rows[-1].created_at) and oldest < since:
                 return
 
     def _pages(self, read: Callable[[Adapter, int], RawPage]) -> Iterator[RawPage]:

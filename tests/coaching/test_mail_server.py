@@ -1,5 +1,6 @@
 """Mails as a real mail server receives them: what people wrote reaches it as text, never as a header or a page."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -13,6 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from accounts.models import User
 from coaching import notifications
 from coaching.models import CoachingLink, Notification
+from coaching.plain import one_line
 from coaching.services import inviting, sharing
 from integrations import events
 from integrations.providers.garmin.translator import to_summary
@@ -46,11 +48,12 @@ class Post:
         return "250 taken"
 
 
-class Server(Controller):  # type: ignore[misc]  # it comes without types
+class Server(Controller):
     def _trigger_server(self) -> None:
         """It calls itself once to see that it listens, by the port it was given: here any that is free."""
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def test_a_share_notification_carries_a_hostile_name_as_text(post: Post, link: C
     holds_to_the_rules(message, link.athlete.email)
     assert message["Subject"].startswith("Carla Coach shared a workout: ")
     plain, page = parts(message)
-    shown = notifications.one_line(name)
+    shown = one_line(name)
     assert shown in plain
     assert shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in page
     assert SCRIPT in plain, "the coach's message is text there"

@@ -91,7 +91,8 @@ class Worker:
         blocked = f"{select} FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
         with database.cursor() as cursor:
             cursor.execute(blocked, [self.row.info.backend_pid])
-            return cursor.fetchall()
+            found: list[tuple[object, ...]] = cursor.fetchall()
+        return found
 
 
 @pytest.mark.parametrize("label", [CREATE, SCHEDULE])
