@@ -9,8 +9,9 @@ from integrations.models import SyncJob, SyncStream
 from integrations.sandbox import Answer, RunningSandbox
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.kit import Route
+from integrations.services import scheduling
 from tests.integrations import library
-from tests.integrations.library import LISTING, READING, stored, sync, there
+from tests.integrations.library import ACCOUNT, LISTING, READING, stored, sync, there, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = "many@sandbox.example"  # has more than one page of workouts
@@ -20,6 +21,12 @@ MANY = "many@sandbox.example"  # has more than one page of workouts
 def stream(garmin: RunningSandbox, coach: User) -> SyncStream:
     library.state(garmin).add(MANY, name="Many", mfa=False, workouts=130)
     return library.connect(garmin, coach, account=MANY)
+
+
+@pytest.fixture
+def small(garmin: RunningSandbox, coach: User) -> SyncStream:
+    """Of an account whose 64 workouts fit on one page."""
+    return library.connect(garmin, coach)
 
 
 def after_the_first_page(garmin: RunningSandbox, act: Callable[[], object]) -> None:
@@ -103,3 +110,54 @@ def test_an_outage_while_asking_marks_nothing_and_the_run_comes_again(
     assert gone in stored(stream)
     garmin["garmin"].set_fault(MANY, "", on=READING)
     assert sync(stream).deleted_n == 1
+
+
+def test_many_deletions_at_once_wait_for_a_person_and_the_run_succeeds(
+    garmin: RunningSandbox, small: SyncStream, operator: User
+) -> None:
+    sync(small)
+    doomed = list(there(garmin))[:20]
+    for key in doomed:
+        garmin["garmin"].change(ACCOUNT, "delete", key, "")
+    garmin["garmin"].change(ACCOUNT, "add", "", "New beside the losses")
+    job = sync(small)
+    small.refresh_from_db()
+    assert (job.status, job.deleted_n, job.created_n) == ("succeeded", 0, 1)
+    assert (small.sweep_held_n, small.sweep_held_generation) == (20, 2)
+    assert len(stored(small)) == 65
+    waiting = scheduling.approve_sweep(small, by=operator, reason="she tidied up")
+    assert waiting is not None
+    job = work(waiting)
+    small.refresh_from_db()
+    assert (job.status, job.deleted_n) == ("succeeded", 20)
+    assert (small.sweep_held_n, small.sweep_approved_n) == (None, None)
+    assert not stored(small).keys() & set(doomed)
+    assert scheduling.approve_sweep(small, by=operator) is None
+
+
+def test_an_approval_does_not_cover_what_vanished_since(
+    garmin: RunningSandbox, small: SyncStream, operator: User
+) -> None:
+    sync(small)
+    keys = list(there(garmin))
+    for key in keys[:20]:
+        garmin["garmin"].change(ACCOUNT, "delete", key, "")
+    sync(small)
+    small.refresh_from_db()
+    waiting = scheduling.approve_sweep(small, by=operator)
+    for key in keys[20:40]:
+        garmin["garmin"].change(ACCOUNT, "delete", key, "")
+    assert waiting is not None
+    work(waiting)
+    small.refresh_from_db()
+    assert (small.sweep_held_n, len(stored(small))) == (40, 64)
+
+
+def test_ten_deletions_need_nobody(garmin: RunningSandbox, small: SyncStream) -> None:
+    for key in list(there(garmin))[20:]:
+        garmin["garmin"].change(ACCOUNT, "delete", key, "")
+    sync(small)
+    for key in list(there(garmin))[:10]:  # half of the twenty that are left
+        garmin["garmin"].change(ACCOUNT, "delete", key, "")
+    assert sync(small).deleted_n == 10
+    assert len(stored(small)) == 10

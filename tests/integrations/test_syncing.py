@@ -102,57 +102,6 @@ def test_what_we_put_there_ourselves_is_no_part_of_the_library(garmin: RunningSa
     assert (job.created_n, job.expected) == (63, 63)
 
 
-def test_many_deletions_at_once_wait_for_a_person_and_the_run_succeeds(
-    garmin: RunningSandbox, stream: SyncStream, operator: User
-) -> None:
-    sync(stream)
-    doomed = list(there(garmin))[:20]
-    for key in doomed:
-        garmin["garmin"].change(ACCOUNT, "delete", key, "")
-    garmin["garmin"].change(ACCOUNT, "add", "", "New beside the losses")
-    job = sync(stream)
-    stream.refresh_from_db()
-    assert (job.status, job.deleted_n, job.created_n) == ("succeeded", 0, 1)
-    assert (stream.sweep_held_n, stream.sweep_held_generation) == (20, 2)
-    assert len(stored(stream)) == 65
-    waiting = scheduling.approve_sweep(stream, by=operator, reason="she tidied up")
-    assert waiting is not None
-    job = work(waiting)
-    stream.refresh_from_db()
-    assert (job.status, job.deleted_n) == ("succeeded", 20)
-    assert (stream.sweep_held_n, stream.sweep_approved_n) == (None, None)
-    assert not stored(stream).keys() & set(doomed)
-    assert scheduling.approve_sweep(stream, by=operator) is None
-
-
-def test_an_approval_does_not_cover_what_vanished_since(
-    garmin: RunningSandbox, stream: SyncStream, operator: User
-) -> None:
-    sync(stream)
-    keys = list(there(garmin))
-    for key in keys[:20]:
-        garmin["garmin"].change(ACCOUNT, "delete", key, "")
-    sync(stream)
-    stream.refresh_from_db()
-    waiting = scheduling.approve_sweep(stream, by=operator)
-    for key in keys[20:40]:
-        garmin["garmin"].change(ACCOUNT, "delete", key, "")
-    assert waiting is not None
-    work(waiting)
-    stream.refresh_from_db()
-    assert (stream.sweep_held_n, len(stored(stream))) == (40, 64)
-
-
-def test_ten_deletions_need_nobody(garmin: RunningSandbox, stream: SyncStream) -> None:
-    for key in list(there(garmin))[20:]:
-        garmin["garmin"].change(ACCOUNT, "delete", key, "")
-    sync(stream)
-    for key in list(there(garmin))[:10]:  # half of the twenty that are left
-        garmin["garmin"].change(ACCOUNT, "delete", key, "")
-    assert sync(stream).deleted_n == 10
-    assert len(stored(stream)) == 10
-
-
 def test_a_bad_workout_is_set_aside_and_never_taken_for_deleted(garmin: RunningSandbox, stream: SyncStream) -> None:
     sync(stream)
     key = next(iter(there(garmin)))
