@@ -159,6 +159,8 @@ class Gateway(Protocol):
         scope: str | None = None,
         idempotent: bool | None = None,
         deadline: float | None = None,
+        data_type: str | None = None,
+        fallback: Any = None,
         **requests_kwargs: Any,
     ) -> Result: ...
 

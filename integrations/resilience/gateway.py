@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from integrations import errors
 from integrations.resilience import breaker, http, metrics
 from integrations.resilience.admission import BACKGROUND, INTERACTIVE, Admission, Permit
+from integrations.resilience.cache import LayeredCache, cache_key
 from integrations.resilience.policies import Policies, RateLimitPolicy
 from integrations.resilience.retry import Retry
 from integrations.resilience.state import SharedState
@@ -23,7 +24,8 @@ from integrations.resilience.state import SharedState
 DEFAULT_PAUSE_S = 60.0
 LEAST_PAUSE_S = 1.0
 PROVIDER, ACCOUNT = "provider", "account"  # the buckets of every call; the others belong to a guarded operation
-SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE = READS | {"PUT", "DELETE"}  # to repeat
 LANES = {"sync": BACKGROUND}  # by direction; what a person waits for goes first
 
 _WORD = re.compile(r"[A-Za-z_.]{1,40}")
@@ -39,6 +41,15 @@ class Result:
     status: int
     headers: Mapping[str, str]
     attempts: int = 1
+    source: str = "network"  # or "l1", "l2", "stale", "default"
+    stored_at: float | None = None  # of the Unix epoch, for what comes from a cache
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What to answer with when the provider cannot be asked just now."""
+
+    data: Any
 
 
 def _nothing(*_: object) -> None:
@@ -71,7 +82,8 @@ class _Call:
 class Gateway:
     """Calls of one provider: gated, paced, broken off, repeated, bounded, mapped to the error tree, counted.
 
-    Threads may share it. Order: gate, deadline, retry, circuit and buckets, connection, exchange.
+    Threads may share it. Order: fallback, cache, one flight for all, gate, deadline, retry, circuit and buckets,
+    connection, exchange.
     """
 
     def __init__(
@@ -108,6 +120,7 @@ class Gateway:
         )
         self._limits = {key: policies.limits[key] for key in (PROVIDER,) if key in policies.limits}
         self._account_limit = policies.limits.get(ACCOUNT)
+        self._cache = LayeredCache(provider, policies.cache, state, sleep=sleep)
         self._outcomes: dict[tuple[str, str], Any] = {}
         self._seconds: dict[str, tuple[Any, Any]] = {}
 
@@ -130,6 +143,8 @@ class Gateway:
         direction: str = "",
         idempotent: bool | None = None,
         deadline: float | None = None,
+        data_type: str | None = None,
+        fallback: Fallback | None = None,
         headers: Mapping[str, str] | None = None,
         **requests_kwargs: Any,
     ) -> Result:
@@ -138,9 +153,10 @@ class Gateway:
         `deadline` is a point of the monotonic clock. Raises the tree of `integrations.errors`, chained to nothing: the
         text of a requests error may hold a URL with its token. A write whose outcome is unknown raises TimeoutError or
         ServerError; `idempotent=True` says that sending it again is safe.
+
+        `data_type` lets a read come from the cache, fresh for as long as the policy says, stale in trouble; any write
+        of the same scope forgets it. `fallback` answers when neither the provider nor the cache does.
         """
-        if direction:
-            self._hooks.gate(self.provider, direction)
         started = self._clock()
         end = started + self.policies.deadline
         sent = dict(headers) if headers else {}
@@ -157,11 +173,15 @@ class Gateway:
             requests_kwargs,
             idempotent,
         )
-        safe = method in SAFE if idempotent is None else idempotent
         try:
-            return self._retry.call(lambda: self._attempt(call), deadline=call.deadline, safe=safe)
+            if data_type is None:
+                return self._called(call, direction)
+            return self._cached(call, direction, data_type, {"base": base, "path": path})
         except errors.IntegrationError as exc:
-            raise self._explained(exc, call) from None
+            if fallback is None or not _may_pass(exc):
+                raise
+            metrics.FALLBACKS.labels(self.provider, "default").inc()
+            return Result(fallback.data, 0, {}, call.attempts, "default")
         finally:
             self._timers(operation)[1].observe(self._clock() - started)
 
@@ -190,6 +210,30 @@ class Gateway:
         finally:
             self._count(operation, outcome)
             self._timers(operation)[0].observe(self._clock() - started)
+
+    def _cached(self, call: _Call, direction: str, data_type: str, where: Mapping[str, str]) -> Result:
+        key = cache_key(call.operation, {**where, "params": call.kwargs.get("params")}, scope=call.scope or "")
+        entry = self._cache.get_or_fetch(
+            key,
+            lambda: self._called(call, direction).data,
+            data_type=data_type,
+            timeout=max(call.deadline - self._clock(), 0),
+        )
+        if entry.is_stale:
+            metrics.FALLBACKS.labels(self.provider, "stale").inc()
+        return Result(entry.value, 200, {}, call.attempts, entry.source, entry.stored_at)
+
+    def _called(self, call: _Call, direction: str) -> Result:
+        safe = call.method in SAFE if call.idempotent is None else call.idempotent
+        try:
+            if direction:
+                self._hooks.gate(self.provider, direction)
+            return self._retry.call(lambda: self._attempt(call), deadline=call.deadline, safe=safe)
+        except errors.IntegrationError as exc:
+            raise self._explained(exc, call) from None
+        finally:
+            if call.scope and call.attempts and call.method not in READS:  # what failed may have been done, too
+                self._cache.invalidate(call.scope)
 
     def _attempt(self, call: _Call) -> Result:
         call.attempts += 1
@@ -309,6 +353,11 @@ class Door:
 
     def guard(self, operation: str) -> Any:
         return self._gateway.guard(operation)
+
+
+def _may_pass(error: errors.IntegrationError) -> bool:
+    """Trouble that ends by itself; a refusal is told as it is."""
+    return error.retryable or error.halted
 
 
 def _provider_code(body: bytes) -> str:

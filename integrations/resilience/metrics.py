@@ -18,3 +18,8 @@ LIMIT_WAIT = Histogram("integration_rate_limit_wait_seconds", "Waits for a token
 LIMITED = Counter("integration_rate_limit_rejections_total", "Calls held back, by whose limit", ["provider", "source"])
 FALLBACKS = Counter("integration_fallbacks_total", "Calls answered without the provider", ["provider", "kind"])
 POOL = Gauge("integration_pool_in_use", "Connections in use", ["provider"], multiprocess_mode="livesum")
+CACHE = Counter(
+    "integration_cache_requests_total", "Cached reads, by where they ended", ["provider", "layer", "data_type"]
+)
+COALESCED = Counter("integration_coalesced_total", "Calls that waited for another's answer", ["provider"])
+LOCK_WAIT = Histogram("integration_lock_wait_seconds", "Waits for a shared lock")

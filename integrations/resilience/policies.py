@@ -1,6 +1,6 @@
 """How a gateway behaves, as data; built from the spec and the provider's row. All times in seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 
@@ -61,6 +61,23 @@ class PoolPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How long an answer is fresh, by the kind of data; in trouble it is served stale for `stale_for` more."""
+
+    ttl: Mapping[str, float] = field(
+        default_factory=lambda: {"workouts": 300.0, "workout": 3600.0, "activities": 120.0, "profile": 86400.0}
+    )
+    stale_for: float = 86400.0
+    l1_ttl: float = 10.0
+    l1_size: int = 1024
+
+    @property
+    def longest(self) -> float:
+        """For how long any entry is kept."""
+        return max(self.ttl.values(), default=0) + self.stale_for
+
+
+@dataclass(frozen=True, slots=True)
 class Policies:
     """Everything a gateway is told. `deadline` bounds one call with all its waits and repetitions."""
 
@@ -68,6 +85,7 @@ class Policies:
     retry: RetryPolicy = RetryPolicy()
     breaker: BreakerPolicy = BreakerPolicy()
     pool: PoolPolicy = PoolPolicy()
+    cache: CachePolicy = CachePolicy()
     deadline: float = 45.0
 
     def scaled(self, by: float) -> "Policies":

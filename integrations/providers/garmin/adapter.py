@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from integrations import errors
+from integrations.resilience.gateway import Fallback
 from integrations.spec import Gateway, Raw, RawPage
 
 PAGE_SIZE = 100
@@ -84,7 +85,15 @@ class Adapter:
         return RawPage(rows, start + PAGE_SIZE if len(rows) == PAGE_SIZE else None)
 
     def _workout_count(self) -> int | None:
-        answer = self._request("GET", f"{WORKOUTS}/count", operation="count_workouts", params={"includeAtp": "false"})
+        """For the progress bar alone, so it may be some minutes old, or not be known."""
+        answer = self._request(
+            "GET",
+            f"{WORKOUTS}/count",
+            operation="count_workouts",
+            params={"includeAtp": "false"},
+            data_type="workouts",
+            fallback=Fallback({}),
+        )
         total = answer.get("totalCount") if isinstance(answer, dict) else None
         return total if isinstance(total, int) and total >= 0 else None
 
