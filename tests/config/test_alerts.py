@@ -10,9 +10,9 @@ from django.conf import settings
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
-from integrations import gauges
-from integrations.gauges import STATE
+from integrations.gauges import STATE, STATES
 from integrations.models import Provider, Tick
+from integrations.resilience.admission import OPEN
 
 WORDS_OF_PROMQL = {"sum", "min", "max", "absent", "increase", "rate", "delta", "by"}
 RULES = yaml.safe_load((Path(settings.BASE_DIR) / "docs" / "alerts.yml").read_text())["groups"][0]["rules"]
@@ -74,4 +74,4 @@ def test_what_was_asked_for_has_an_alarm() -> None:
 
 def test_the_numbers_of_a_circuit_are_those_the_alarm_waits_for() -> None:
     (rule,) = [rule for rule in RULES if rule["alert"] == "CircuitOpen"]
-    assert rule["expr"].endswith(f"== {gauges.STATES[gauges.OPEN]}")
+    assert rule["expr"].endswith(f"== {STATES[OPEN]}")
