@@ -108,10 +108,15 @@ def summary(provider: Provider) -> Summary:
     with _lock:
         found = _summaries.get(provider.pk)
     if found is None:
-        found = Summary(_services(provider, gateways.standing(provider)))
+        found = summarise(provider, gateways.standing(provider))
         with _lock:
             _summaries[provider.pk] = found
     return found
+
+
+def summarise(provider: Provider, standing: Standing) -> Summary:
+    """Of a standing that was just read."""
+    return Summary({direction: _service(provider, standing, direction) for direction in DIRECTIONS})
 
 
 def forget() -> None:
@@ -132,12 +137,14 @@ def last_webhook_at(provider: Provider) -> datetime | None:
 def as_json(health: Health) -> dict[str, Any]:
     """For machines. Names no person, no account, no version and no operator's reason."""
     standing, now = health.standing, timezone.now()
-    services = _services(health.provider, standing)
+    told = summarise(health.provider, standing)
     return {
         "provider": health.provider.slug,
         "mode": health.provider.mode,
-        "status": Summary(services).status,
-        "directions": {name: {"status": each.status, "until": _text(each.until)} for name, each in services.items()},
+        "status": told.status,
+        "directions": {
+            name: {"status": each.status, "until": _text(each.until)} for name, each in told.services.items()
+        },
         "outcome": health.outcome or None,
         "last_ok": _at(health.last_ok_at, now),
         "last_failure": {**_at(health.last_failure_at, now), "code": health.last_failure_code},
@@ -181,10 +188,6 @@ def _health(
     code = checked.error_code if checked and failed_at == checked_bad else circuit.last_failure_code
     ok_at = _newest(last_ok_at, moment(circuit.last_ok_at), checked_ok)
     return Health(provider, standing, ok_at, failed_at, code if failed_at else "", report, due)
-
-
-def _services(provider: Provider, standing: Standing) -> dict[str, Service]:
-    return {name: _service(provider, standing, name) for name in DIRECTIONS}
 
 
 def _service(provider: Provider, standing: Standing, direction: str) -> Service:

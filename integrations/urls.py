@@ -11,6 +11,7 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/restart/", views.restart, name="restart"),
     path("<uuid:connection_id>/progress/", views.progress, name="progress"),
     path("<uuid:connection_id>/sync/", views.sync_now, name="sync_now"),
+    path("<uuid:connection_id>/check/", views.check, name="check"),
     path("<uuid:connection_id>/pause/", views.pause, name="pause"),
     path("<uuid:connection_id>/resume/", views.resume, name="resume"),
     path("<uuid:connection_id>/disconnect/", views.disconnect, name="disconnect"),

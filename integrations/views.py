@@ -12,7 +12,7 @@ from integrations import errors, explanations, overview
 from integrations.forms import CodeForm, ConnectForm, DisconnectForm
 from integrations.models import Connection, ConnectSession, Provider, ProviderMode, SyncJob
 from integrations.registry import spec_for
-from integrations.services import connecting, scheduling
+from integrations.services import connecting, scheduling, self_testing
 
 TYPED_ACCOUNT = "connecting"  # what was typed as the account, so that a second try need not type it again
 SETTLED = (Connection.Status.ACTIVE, Connection.Status.PAUSED)
@@ -106,6 +106,20 @@ def sync_now(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     return redirect("integrations:connections")
 
 
+@require_http_methods(["GET", "POST"])
+def check(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    """The latest self-test of a connection, told to its owner; a POST starts one."""
+    found = _own_connection(request, connection_id)
+    if request.method == "POST":
+        return _begin_check(request, found)
+    report = found.health_reports.self_tests().first()
+    context = {"connection": found, "report": report, "section": "connections"}
+    if not request.htmx:  # type: ignore[attr-defined]
+        return render(request, "integrations/check.html", context)
+    status = 200 if report and report.is_moving else HTMX_STOP_POLLING
+    return render(request, "integrations/_check.html", context, status=status)
+
+
 @require_POST
 def pause(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     found = _own_connection(request, connection_id)
@@ -130,6 +144,15 @@ def disconnect(request: HttpRequest, connection_id: UUID) -> HttpResponse:
         return redirect("integrations:connections")
     context = {"connection": found, "form": form, "section": "connections"}
     return render(request, "integrations/disconnect.html", context, status=400 if form.errors else 200)
+
+
+def _begin_check(request: HttpRequest, found: Connection) -> HttpResponse:
+    name = found.provider.name
+    if not found.provider.allows("sync"):
+        messages.info(request, f"{name} is not called at the moment, so there is nothing to check.")
+    elif self_testing.begin_for_owner(found) is None:
+        messages.info(request, "It was checked less than a minute ago. This is what was found.")
+    return redirect("integrations:check", found.public_id)
 
 
 def _begin(request: HttpRequest, provider: Provider, form: ConnectForm) -> HttpResponse:

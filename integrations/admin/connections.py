@@ -6,6 +6,7 @@ from django.utils.html import format_html_join
 from accounts.models import User
 from accounts.operations import Operation, OperationsAdmin, WordsFilter
 from integrations import bell, credentials, tasks, vault
+from integrations.admin.health import CONNECTION_OPERATIONS
 from integrations.models import Connection, ConnectSession, Credential, LoginCooldown, SyncJob
 from integrations.services import connecting, scheduling
 
@@ -13,6 +14,7 @@ _lists_of_a_connection = {
     "integrations_credential": ("connection", "credential"),
     "integrations_syncstream": ("connection", "streams"),
     "integrations_syncjob": ("stream__connection", "runs"),
+    "integrations_healthreport": ("connection", "looks"),
 }
 
 
@@ -92,6 +94,7 @@ class ConnectionAdmin(OperationsAdmin):
             _disconnect,
             is_dangerous=True,
         ),
+        *CONNECTION_OPERATIONS,
     )
 
     @admin.display(description="See also")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.operations import Panel, add_panel
 from integrations.admin import events
+from integrations.admin.health import panel as health_panel
 from integrations.models import (
     Connection,
     Credential,
@@ -113,6 +114,7 @@ def _counted(pairs: "QuerySet[Any, Any]") -> defaultdict[int, dict[str, int]]:
 
 
 add_panel(Panel("Providers", "admin/panels/providers.html", "integrations.view_provider", providers))
+add_panel(Panel("Health", "admin/panels/health.html", "integrations.view_provider", health_panel))
 add_panel(Panel("Syncs and events", "admin/panels/backlogs.html", "integrations.view_syncjob", backlogs))
 add_panel(Panel("Outbox", "admin/panels/outbox.html", "integrations.view_domainevent", events.outbox))
 add_panel(Panel("Periodic work", "admin/panels/heartbeats.html", "integrations.view_tick", heartbeats))

@@ -8,6 +8,7 @@ from accounts.operations import Operation, OperationsAdmin
 from accounts.permissions import signed_in
 from integrations import events, vault
 from integrations.admin.forms import ProviderForm
+from integrations.admin.health import PROVIDER_OPERATIONS
 from integrations.models import Provider, ProviderMode
 from integrations.registry import spec_for
 
@@ -74,6 +75,7 @@ class ProviderAdmin(OperationsAdmin):
             _to(ProviderMode.OFF),
             is_dangerous=True,
         ),
+        *PROVIDER_OPERATIONS,
     )
 
     @admin.display(description="Set by the provider's folder")

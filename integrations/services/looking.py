@@ -76,7 +76,14 @@ def _check(provider: Provider, report: HealthReport) -> None:
     except errors.IntegrationError as exc:
         outcome, code, detail = (Outcome.DEGRADED if exc.halted else Outcome.FAILED), exc.code, exc.message
     took_s = time.monotonic() - started
-    step = {"name": "Light check", "outcome": outcome, "code": code, "detail": detail, "seconds": round(took_s, 3)}
+    step = {
+        "key": "check",
+        "name": "Light check",
+        "outcome": outcome,
+        "code": code,
+        "detail": detail,
+        "seconds": round(took_s, 3),
+    }
     report.keep(outcome=outcome, error_code=code[:40], seconds=took_s, steps=[step])
     log.info("provider_checked", provider=provider.slug, outcome=outcome, error_code=code)
 

@@ -1,20 +1,20 @@
 """The self-test of a provider or a connection: step by step, each told in words, nothing in them that is secret."""
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import addresses, bell, credentials, errors, gateways, health, registry, tracing
+from integrations import bell, credentials, errors, gateways, health, registry, tracing
 from integrations.client import client_for
 from integrations.models import Connection, Credential, HealthReport, Provider
+from integrations.resilience import outbound
 from integrations.resilience.admission import CLOSED, CircuitSnapshot
 from integrations.services.looking import reach
 from integrations.spec import Capability
@@ -25,7 +25,6 @@ Outcome = HealthReport.Outcome
 SKIPPED = "skipped"
 GAP = timedelta(minutes=1)  # between two tests of one connection that its owner asks for
 MOST_KEPT = 100  # per provider
-PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +132,10 @@ def _sum_up(steps: list[dict[str, Any]]) -> tuple[str, str]:
 
 
 def _address(report: HealthReport) -> Found:
-    """Each is allowed, and its name leads somewhere."""
-    spec = registry.spec_for(report.provider.slug)
-    hosts = []
-    for role, url in gateways.settings_for(report.provider).base_urls.items():
-        if problem := addresses.problem_of(url, spec):
-            return Found(Outcome.FAILED, f'The address "{role}" is refused: {problem}.', "address_refused")
-        parts = urlsplit(url)
-        try:
-            socket.getaddrinfo(parts.hostname, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
-        except OSError:
-            return Found(Outcome.FAILED, f"The name {parts.hostname} leads nowhere.", "unknown_name")
-        hosts.append(parts.hostname or "")
+    """Each is allowed, and its name leads somewhere that may be called."""
+    allowed = registry.spec_for(report.provider.slug).allowed_hosts
+    urls = gateways.settings_for(report.provider).base_urls.values()
+    hosts = [outbound.check(url, allowed_hosts=allowed, loopback=settings.SANDBOX_ENABLED).host for url in urls]
     return Found(Outcome.OK, f"{', '.join(dict.fromkeys(hosts))}: allowed and known.")
 
 
