@@ -31,7 +31,8 @@ FIRST_FREE_PORT = 1024
 POOL_SIZE = 10
 PORTS = {"http": 80, "https": 443}
 
-# Python calls these global: ::127.0.0.1 and 64:ff9b::7f00:1 (outside 2000::/3), 6to4, Teredo, documentation.
+# Python calls some of these global, and which ones changes between its versions: ::127.0.0.1 and 64:ff9b::7f00:1 (both
+# outside 2000::/3), 6to4 and its relays, Teredo, documentation.
 UNICAST = IPv6Network("2000::/3")
 TUNNELS: tuple[IPv4Network | IPv6Network, ...] = (
     IPv6Network("2002::/16"),
@@ -188,8 +189,6 @@ def _split(url: str) -> tuple[SplitResult, Origin]:
     except ValueError:
         raise Refused("this is not an address") from None
     host = parts.netloc.rpartition(":")[0] if port is not None else parts.netloc
-    if "@" in host or "%" in host:
-        raise Refused("write a plain address such as https://api.example.org")
     if port == 0 or host != (f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname):
         raise Refused("this is not an address")
     return parts, Origin(parts.scheme, parts.hostname or "", port or PORTS.get(parts.scheme, 0))
