@@ -112,7 +112,7 @@ def _take(step: Step, report: HealthReport) -> dict[str, Any]:
 
 def _steps(report: HealthReport) -> Iterator[Step]:
     yield Step("address", "Its addresses", _address)
-    yield Step("circuit", "The circuit", _circuit)
+    yield Step("circuit", "Whether we may call it", _circuit)
     yield Step("buckets", "The pace", _buckets)
     yield Step("reach", "Reaching it", _reach)
     if report.connection is not None:

@@ -11,9 +11,18 @@ from integrations.services import self_testing
 register = template.Library()
 
 Outcome = HealthReport.Outcome
-WORDS = {Outcome.OK: "OK", Outcome.DEGRADED: "In part", Outcome.FAILED: "Failed", self_testing.SKIPPED: "Left out"}
-STATES = {Outcome.OK: "enabled", Outcome.DEGRADED: "hold", Outcome.FAILED: "off"}  # classes of the admin's stylesheet
-BADGES = {Outcome.OK: "good", Outcome.DEGRADED: "warn", Outcome.FAILED: "bad"}  # and of the site's
+WORDS: dict[str, str] = {
+    Outcome.OK: "OK",
+    Outcome.DEGRADED: "In part",
+    Outcome.FAILED: "Failed",
+    self_testing.SKIPPED: "Left out",
+}
+STATES: dict[str, str] = {
+    Outcome.OK: "enabled",
+    Outcome.DEGRADED: "hold",
+    Outcome.FAILED: "off",
+}  # classes of the admin's stylesheet
+BADGES: dict[str, str] = {Outcome.OK: "good", Outcome.DEGRADED: "warn", Outcome.FAILED: "bad"}  # and of the site's
 FOR_OPERATIONS = {"address", "buckets", "webhooks"}
 
 
