@@ -42,8 +42,8 @@ def reach(provider: Provider, *, direction: str = "") -> str:
     except errors.IntegrationError as exc:
         if exc.status is None or isinstance(exc, errors.ServerError | errors.RateLimitError):
             raise
-        return f"It answers ({exc.status})."
-    return f"It answers ({answer.status})."
+        return f"It answers, with {exc.status} at its front door, which is fine."
+    return f"It answers, with {answer.status} at its front door."
 
 
 def _is_quiet(provider: Provider) -> bool:
