@@ -23,7 +23,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import AuditEntry
 from integrations import encryption, errors, events, gateways, metrics, registry, vault
-from integrations.models import Connection, Credential, ProviderMode
+from integrations.models import Connection, Credential, Provider
 from integrations.spec import Grant
 from integrations.timing import seconds, timing
 
@@ -95,11 +95,6 @@ def usable(connection: Connection) -> Held:
 
 def present(connection: Connection) -> Held:
     """What is there, good or not; for ending it. Raises AuthenticationError when there is nothing."""
-    return _open(_current(connection), connection)
-
-
-def held(connection: Connection) -> Held:
-    """What is there, ended or not; no call. Raises AuthenticationError without one, VaultUnavailable."""
     return _open(_current(connection), connection)
 
 
@@ -177,7 +172,7 @@ def _due() -> QuerySet[Credential]:
     return (
         Credential.objects.annotate(fresh_at=Coalesce("refreshed_at", "issued_at"))
         .filter(soon | idle, _past_cooldown(), FREE)
-        .filter(connection__status=Connection.Status.ACTIVE, connection__provider__mode=ProviderMode.ENABLED)
+        .filter(connection__status=Connection.Status.ACTIVE, connection__provider__in=Provider.objects.awake())
         .exclude(kind=Credential.Kind.API_KEY)
         .select_related("connection__provider")
         .order_by("expires_at", "pk")

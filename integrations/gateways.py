@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from integrations import events, registry, tracing
+from integrations import control, events, registry, tracing
 from integrations.models import Provider
 from integrations.resilience.admission import CLOSED, OPEN, Admission, CircuitSnapshot, RateLimitStatus
 from integrations.resilience.gateway import PROVIDER, Gateway, Hooks
@@ -102,6 +102,7 @@ def _build(provider: Provider) -> Gateway:
         policies=effective.policies,
         state=_state(),
         hooks=Hooks(
+            gate=control.gate,
             trace_id=tracing.current_trace_id,
             turned=partial(_turned, provider),
             limited=partial(_limited, provider),

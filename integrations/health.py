@@ -10,14 +10,13 @@ from cachetools import TTLCache
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from integrations import gateways
+from integrations import control, gateways
 from integrations.gateways import Standing
 from integrations.models import Connection, HealthReport, Provider, SyncJob
 from integrations.resilience.admission import CLOSED, OPEN, CircuitSnapshot
 from integrations.resilience.gateway import PROVIDER
 
 OPERATIONAL, DEGRADED, PAUSED = "operational", "degraded", "paused"
-DIRECTIONS = ("connect", "sync", "deliver")
 SUMMARY_S = 2
 
 type WebhookSource = Callable[[Provider], datetime | None]
@@ -116,7 +115,7 @@ def summary(provider: Provider) -> Summary:
 
 def summarise(provider: Provider, standing: Standing) -> Summary:
     """Of a standing that was just read."""
-    return Summary({direction: _service(provider, standing, direction) for direction in DIRECTIONS})
+    return Summary({direction: _service(provider, standing, direction) for direction in control.DIRECTIONS})
 
 
 def forget() -> None:
@@ -192,8 +191,8 @@ def _health(
 
 def _service(provider: Provider, standing: Standing, direction: str) -> Service:
     """What operations switched off is paused; what the provider's trouble slows down is degraded."""
-    if not provider.allows(direction):
-        return Service(PAUSED, code=provider.mode if provider.mode != "enabled" else "switched_off")
+    if refused := control.refusal(provider, direction):
+        return Service(PAUSED, refused.until, refused.code)
     circuits = [standing.circuit, *([standing.login] if direction == "connect" else [])]
     if any(circuit.forced for circuit in circuits):
         return Service(PAUSED, code="tripped")

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HTMX_STOP_POLLING, HttpResponseClientRefresh
 
 from accounts.permissions import signed_in
-from integrations import errors, explanations, overview
+from integrations import control, errors, explanations, overview
 from integrations.forms import CodeForm, ConnectForm, DisconnectForm
 from integrations.models import Connection, ConnectSession, Provider, ProviderMode, SyncJob
 from integrations.registry import spec_for
@@ -98,7 +98,7 @@ def progress(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 @require_POST
 def sync_now(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     found = _own_connection(request, connection_id)
-    if found.status == Connection.Status.ACTIVE and found.provider.allows("sync"):
+    if found.status == Connection.Status.ACTIVE and not control.refusal(found.provider, "sync", found.user_id):
         for stream in overview.streams_of(found):
             scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL, by=signed_in(request))
     else:
@@ -148,7 +148,7 @@ def disconnect(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 
 def _begin_check(request: HttpRequest, found: Connection) -> HttpResponse:
     name = found.provider.name
-    if not found.provider.allows("sync"):
+    if control.refusal(found.provider, "sync"):
         messages.info(request, f"{name} is not called at the moment, so there is nothing to check.")
     elif self_testing.begin_for_owner(found) is None:
         messages.info(request, "It was checked less than a minute ago. This is what was found.")
@@ -169,7 +169,7 @@ def _connect_page(request: HttpRequest, provider: Provider, form: ConnectForm) -
     failed = None if form.is_bound or "other" in request.GET else overview.latest_failure(user, provider)
     context = {
         "provider": provider,
-        "open": provider.allows("connect"),
+        "refusal": control.refusal(provider, "connect", user.pk),
         "form": form,
         "connection": Connection.objects.live().for_user(user).filter(provider=provider).first(),
         "session": failed,

@@ -11,7 +11,7 @@ from django.utils import timezone
 from coaching.models.roster import CoachingLink
 from coaching.models.share import Share, ShareStatus
 from coaching.models.workout import WorkoutRevision
-from integrations.models import Connection, ProviderMode
+from integrations.models import Connection, Provider
 from integrations.models.leases import Leased, LeasedQuerySet, lease_checks, lease_indexes
 from integrations.timing import seconds, timing
 
@@ -45,16 +45,16 @@ class DeliveryQuerySet(LeasedQuerySet["Delivery"]):
     def open(self) -> Self:
         return self.exclude(status__in=[DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED])
 
-    def callable(self) -> Self:
+    def callable(self, *, anew: bool = False) -> Self:
         """Those for which the provider may be called at this moment, whatever the row itself says.
 
+        `anew`: to begin with; maintenance that drains lets what has begun finish.
         Asked of the other tables by subquery only: in a guarded UPDATE the row's own columns are then judged anew when
         somebody else has just changed it.
         """
         wanted = Share.objects.filter(status=ShareStatus.ACCEPTED, link__status=CoachingLink.Status.ACTIVE)
-        reachable = Connection.objects.active().filter(
-            provider__mode=ProviderMode.ENABLED, provider__deliver_enabled=True
-        )
+        switch = Provider.objects.may_begin if anew else Provider.objects.may_call
+        reachable = Connection.objects.active().filter(provider__in=switch("deliver"))
         return self.filter(
             Exists(wanted.filter(pk=OuterRef("share_id"))), Exists(reachable.filter(pk=OuterRef("connection_id")))
         )

@@ -123,7 +123,7 @@ def reap() -> int:
 
 def sweep() -> int:
     """One round of tidying: lapsed leases, and what may go on though nobody told us. Returns how many rows moved."""
-    moved = reap() + Delivery.objects.callable().release()
+    moved = reap() + Delivery.objects.callable(anew=True).release()
     waiting = Delivery.objects.filter(status=DeliveryStatus.BLOCKED, connection=None)
     athletes = waiting.values("share__link__athlete")
     for connection in Connection.objects.active().filter(user__in=athletes).select_related("provider"):
@@ -170,7 +170,7 @@ def _take_out(delivery: Delivery) -> None:
     connection = delivery.connection
     if connection is None or connection.status == Connection.Status.DISCONNECTED:
         return
-    if connection.status != Connection.Status.ACTIVE or not connection.provider.allows("deliver"):
+    if connection.status != Connection.Status.ACTIVE:
         raise errors.IntegrationDisabled()
     client = client_for(connection, direction="deliver")
     with attempting(delivery, DeliveryAttempt.Step.DELETE) as noted:

@@ -39,7 +39,6 @@ UNKNOWN = (errors.TimeoutError, errors.ServerError, errors.DataError, errors.Con
 PASSING = (errors.DataError, errors.ConflictError)
 
 
-
 class _NotNow(Exception):
     """Something else has to happen first; the wait costs no attempt."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from integrations import control
 from integrations.models import Connection
 from integrations.spec import Capability
 
@@ -36,6 +37,6 @@ def obstacle(connection: Connection | None) -> Obstacle | None:
         return Obstacle("needs_login", f"{provider} asks for a new login.")
     if connection.status == Connection.Status.PAUSED:
         return Obstacle("connection_paused", f"The connection to {provider} is paused.")
-    if not provider.allows("deliver"):
-        return Obstacle("provider_paused", provider.notice or f"Sending to {provider} is paused at the moment.")
+    if refused := control.refusal(provider, "deliver", connection.user_id):
+        return Obstacle("provider_paused", refused.message)
     return None

@@ -76,10 +76,10 @@ class Migration(migrations.Migration):
             name='MaintenanceWindow',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('announce_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('announce_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='From here on users see a notice.')),
                 ('drain_at', models.DateTimeField(help_text='From here on nothing new is begun; what runs may finish.')),
                 ('starts_at', models.DateTimeField(help_text='From here on the provider is not called.')),
-                ('ends_at', models.DateTimeField()),
+                ('ends_at', models.DateTimeField(help_text='From here on everything goes on by itself.')),
                 ('message', models.CharField(help_text='Shown to users, in their words.', max_length=200)),
                 ('cancelled_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),

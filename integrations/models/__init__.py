@@ -1,7 +1,7 @@
 from integrations.models.connection import Connection, ConnectSession, Credential, LoginCooldown
-from integrations.models.control import FeatureFlag, HealthReport, MaintenanceWindow
+from integrations.models.control import FeatureFlag, HealthReport
 from integrations.models.event import DomainEvent, Tick
-from integrations.models.provider import Provider, ProviderMode
+from integrations.models.provider import MaintenanceWindow, Phase, Provider, ProviderMode
 from integrations.models.sync import Resource, SyncJob, SyncStream
 from integrations.models.vault import VaultKey, VaultRotation
 
@@ -14,6 +14,7 @@ __all__ = [
     "HealthReport",
     "LoginCooldown",
     "MaintenanceWindow",
+    "Phase",
     "Provider",
     "ProviderMode",
     "Resource",

@@ -1,9 +1,8 @@
 from typing import Any, Self
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -27,32 +26,6 @@ class FeatureFlag(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class MaintenanceWindow(models.Model):
-    """A provider's planned pause: announced, drained, read-only, over. The phase follows from the clock alone."""
-
-    provider = models.ForeignKey(Provider, models.CASCADE, related_name="windows")
-    announce_at = models.DateTimeField(db_default=Now())
-    drain_at = models.DateTimeField(help_text="From here on nothing new is begun; what runs may finish.")
-    starts_at = models.DateTimeField(help_text="From here on the provider is not called.")
-    ends_at = models.DateTimeField()
-    message = models.CharField(max_length=200, help_text="Shown to users, in their words.")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    class Meta:
-        ordering = ["-starts_at"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(announce_at__lte=F("drain_at"), drain_at__lte=F("starts_at"), starts_at__lt=F("ends_at")),
-                name="window_in_order",
-            )
-        ]
-        indexes = [models.Index(fields=["provider", "ends_at"], condition=Q(cancelled_at=None), name="window_standing")]
-
-    def __str__(self) -> str:
-        return f"{self.provider} {self.starts_at:%Y-%m-%d %H:%M}"
 
 
 class HealthReportQuerySet(models.QuerySet["HealthReport"]):

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from integrations.models.connection import Connection
 from integrations.models.leases import Leased, LeasedQuerySet, lease_checks, lease_indexes
-from integrations.models.provider import ProviderMode
+from integrations.models.provider import Provider
 from integrations.tracing import current_trace_id, new_trace_id
 
 
@@ -23,8 +23,7 @@ class SyncStreamQuerySet(models.QuerySet["SyncStream"]):
         return self.filter(
             enabled=True,
             connection__status=Connection.Status.ACTIVE,
-            connection__provider__mode=ProviderMode.ENABLED,
-            connection__provider__sync_enabled=True,
+            connection__provider__in=Provider.objects.may_begin("sync"),
         )
 
     def due(self) -> Self:

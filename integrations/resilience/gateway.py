@@ -159,10 +159,7 @@ class Gateway:
         """
         started = self._clock()
         end = started + self.policies.deadline
-        sent = dict(headers) if headers else {}
-        if trace_id := self._hooks.trace_id():
-            sent.setdefault("X-Request-ID", trace_id)
-        requests_kwargs["headers"] = sent
+        requests_kwargs["headers"] = self._traced(headers)
         call = _Call(
             method,
             self._base_urls[base] + path,
@@ -210,6 +207,12 @@ class Gateway:
         finally:
             self._count(operation, outcome)
             self._timers(operation)[0].observe(self._clock() - started)
+
+    def _traced(self, headers: Mapping[str, str] | None) -> dict[str, str]:
+        sent = dict(headers or {})
+        if trace_id := self._hooks.trace_id():
+            sent.setdefault("X-Request-ID", trace_id)
+        return sent
 
     def _cached(self, call: _Call, direction: str, data_type: str, where: Mapping[str, str]) -> Result:
         key = cache_key(call.operation, {**where, "params": call.kwargs.get("params")}, scope=call.scope or "")

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from integrations import bell, credentials, errors, events, tasks, vault
+from integrations import bell, control, credentials, errors, events, tasks, vault
 from integrations.models import Connection, ConnectSession, Provider, SyncJob, SyncStream
 from integrations.registry import spec_for
 from integrations.services import cooldowns
@@ -33,8 +33,8 @@ def begin(user: User, provider: Provider, values: Mapping[str, str]) -> ConnectS
     A login that is already under way is returned instead. An account that cools down gives a session that has failed
     already, and no call. Raises IntegrationDisabled, and ConflictError where the person is connected.
     """
-    if not provider.allows("connect"):
-        raise errors.IntegrationDisabled(provider=provider.slug)
+    if refused := control.refusal(provider, "connect", user.pk):
+        raise control.disabled(provider, refused)
     own = ConnectSession.objects.for_user(user).filter(provider=provider)
     own.end_lapsed()
     if running := own.open().first():

@@ -177,7 +177,7 @@ def test_preflight_tells_what_each_athlete_has_to_do(coach: User, garmin_provide
     assert workout.current is not None
     with CaptureQueriesContext(database) as queries:
         checks = sharing.preflight(workout.current, links=links)
-    assert len(queries) == 1
+    assert len(queries) == 3, "accounts, windows and flags, however many athletes"
     assert [(check.link, check.state) for check in checks] == list(
         zip(links, ("ready", "warning", "warning", "warning"), strict=True)
     )
