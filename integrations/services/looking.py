@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations import credentials, errors, gateways, health, tracing
 from integrations.client import client_for
-from integrations.models import Connection, HealthReport, Provider, ProviderMode
+from integrations.models import Connection, HealthReport, Provider
 from integrations.resilience.admission import CLOSED
 from integrations.timing import seconds, timing
 
@@ -22,7 +22,7 @@ def look_at_quiet() -> int:
     """Check the providers that were quiet. Returns how many. Safe to run twice: one worker checks a provider."""
     HealthReport.objects.end_lost()
     checked = 0
-    for provider in Provider.objects.filter(mode=ProviderMode.ENABLED, sync_enabled=True):
+    for provider in Provider.objects.may_call("sync"):
         if _is_quiet(provider) and (report := _claim(provider)):
             _check(provider, report)
             _forget_old(provider)
