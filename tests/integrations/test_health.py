@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import errors, gateways, health
 from integrations.client import client_for
-from integrations.models import Connection, HealthReport, Provider, ProviderMode
+from integrations.models import Connection, HealthReport, MaintenanceWindow, Provider, ProviderMode
 from integrations.sandbox import RunningSandbox
 from integrations.services import looking
 from tests.integrations.library import ACCOUNT, connect
@@ -87,6 +87,19 @@ def test_what_operations_stopped_is_left_in_peace(
     garmin_provider.save()
     assert looking.look_at_quiet() == 0
     assert not calls(garmin)
+
+
+def test_a_provider_in_maintenance_is_left_in_peace_and_users_are_told(
+    garmin: RunningSandbox, garmin_provider: Provider
+) -> None:
+    now = timezone.now()
+    end = now + timedelta(hours=1)
+    times = {"announce_at": now, "drain_at": now, "starts_at": now, "ends_at": end}
+    MaintenanceWindow.objects.create(provider=garmin_provider, message="Back soon", **times)
+    assert looking.look_at_quiet() == 0
+    assert not calls(garmin)
+    told = health.summary(garmin_provider).services["deliver"]
+    assert (told.status, told.code, told.until) == ("paused", "maintenance", end)
 
 
 def test_a_circuit_held_open_by_hand_is_not_probed(garmin: RunningSandbox, garmin_provider: Provider) -> None:
