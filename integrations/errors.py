@@ -222,9 +222,7 @@ def from_exception(exc: BaseException, *, provider: str) -> IntegrationError:
     if isinstance(exc, IntegrationError):
         return exc
     if isinstance(exc, requests.exceptions.SSLError):
-        return ConnectionError(
-            f"{provider} could not prove who it is", provider=provider, code="tls", retryable=False
-        )
+        return ConnectionError(f"{provider} could not prove who it is", provider=provider, code="tls", retryable=False)
     if isinstance(exc, requests.exceptions.ConnectTimeout):
         return ConnectionError(f"{provider} could not be reached", provider=provider)
     if isinstance(exc, requests.exceptions.Timeout):
