@@ -1,21 +1,19 @@
 """What Prometheus reads: the counts of all processes, and the state of the moment."""
 
 from collections.abc import Iterable
-from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.middleware import PrometheusAfterMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 
-from config import multiprocess
+from config import bearer, multiprocess
 from integrations.gauges import STATE
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -24,13 +22,8 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 @login_not_required
 @never_cache
 @require_safe
+@bearer.only_with("METRICS_TOKEN")
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Not there without METRICS_TOKEN; with it, for who sends it as `Authorization: Bearer`."""
-    if not settings.METRICS_TOKEN:
-        raise Http404
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not compare_digest(token.encode(), settings.METRICS_TOKEN.encode()):
-        raise PermissionDenied
     return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
 
 

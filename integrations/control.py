@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from integrations import errors, flags
 from integrations.models import MaintenanceWindow, Phase, Provider, ProviderMode
+from integrations.timing import timing
 
 DIRECTIONS = ("connect", "sync", "deliver")
+NOT_YET = "not_yet"
 FRESH_S = 2.0  # so that what operations set counts for all workers within five seconds
 DOING = {"connect": "Connecting to {p}", "sync": "Reading from {p}", "deliver": "Sending to {p}"}
 
@@ -36,7 +38,7 @@ def refusal(provider: Provider, direction: str, user_id: int | None = None) -> R
     """
     found = _refusal(provider, direction, window_of(provider), stops_new=True)
     if found is None and user_id is not None and not flags.is_on(flag_name(provider.slug, direction), user_id):
-        found = Refusal("not_yet", f"{_doing(provider, direction)} is not open to everybody yet. Your turn will come.")
+        found = Refusal(NOT_YET, f"{_doing(provider, direction)} is not open to everybody yet. Your turn will come.")
     return found
 
 
@@ -62,7 +64,10 @@ def gate(slug: str, direction: str) -> None:
 
 
 def disabled(provider: Provider, found: Refusal) -> errors.IntegrationDisabled:
+    """The error that work stops with. Who is not in yet waits long: nobody can tell when the share grows."""
     wait = (found.until - timezone.now()).total_seconds() if found.until else None
+    if found.code == NOT_YET:
+        wait = timing().not_yet_s
     return errors.IntegrationDisabled(
         found.message, provider=provider.slug, code=found.code, retry_after=None if wait is None else max(wait, 1)
     )

@@ -13,9 +13,9 @@ from django.db import transaction
 
 from integrations import control, events, registry, tracing
 from integrations.models import Provider
+from integrations.resilience import outbound
 from integrations.resilience.admission import CLOSED, OPEN, Admission, CircuitSnapshot, RateLimitStatus
 from integrations.resilience.gateway import PROVIDER, Gateway, Hooks
-from integrations.resilience.outbound import PinnedAdapter
 from integrations.resilience.policies import Policies, PoolPolicy, RateLimitPolicy, RetryPolicy
 from integrations.resilience.state import SharedState
 from integrations.spec import ProviderPolicy
@@ -96,6 +96,7 @@ def _circuit(provider: Provider, login: bool) -> Admission:
 
 def _build(provider: Provider) -> Gateway:
     effective = settings_for(provider)
+    hosts, loopback = registry.spec_for(provider.slug).allowed_hosts, settings.SANDBOX_ENABLED
     return Gateway(
         provider.slug,
         base_urls=effective.base_urls,
@@ -103,15 +104,12 @@ def _build(provider: Provider) -> Gateway:
         state=_state(),
         hooks=Hooks(
             gate=control.gate,
+            judge=partial(outbound.check, allowed_hosts=hosts, loopback=loopback),
             trace_id=tracing.current_trace_id,
             turned=partial(_turned, provider),
             limited=partial(_limited, provider),
         ),
-        adapter=partial(
-            PinnedAdapter,
-            allowed_hosts=registry.spec_for(provider.slug).allowed_hosts,
-            loopback=settings.SANDBOX_ENABLED,
-        ),
+        adapter=partial(outbound.PinnedAdapter, allowed_hosts=hosts, loopback=loopback),
         processes=settings.INTEGRATIONS_PROCESSES,
     )
 

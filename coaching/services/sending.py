@@ -18,7 +18,7 @@ from coaching import metrics
 from coaching.models import CoachingLink, Delivery, DeliveryAttempt, DeliveryStatus, ShareStatus
 from coaching.services import reconciling, targeting
 from coaching.services.attempts import attempting
-from integrations import credentials, errors, events, tracing
+from integrations import control, credentials, errors, events, tracing
 from integrations.client import ProviderClient, client_for, unsupported
 from integrations.models import Connection
 from integrations.models.leases import LeaseLost
@@ -224,7 +224,11 @@ def _hindered(delivery: Delivery) -> bool:
     if connection is None or connection.status == Connection.Status.DISCONNECTED:
         Delivery.objects.filter(pk=delivery.pk, lease_token=delivery.lease_token).cancel(*DISCONNECTED)
         return True
-    if obstacle := targeting.obstacle(connection):
+    if (obstacle := targeting.obstacle(connection)) and obstacle.code == control.NOT_YET:
+        told = {"error_code": obstacle.code, "error_detail": obstacle.words[:500]}
+        _put_off(delivery, seconds(timing().not_yet_s), attempts=F("attempts") - 1, **told)
+        return True
+    if obstacle:
         _block(delivery, *obstacle, attempts=F("attempts") - 1)
         return True
     return False
@@ -287,7 +291,8 @@ def _told(delivery: Delivery, exc: errors.IntegrationError) -> tuple[str, str]:
         return GONE, GONE_WORDS
     if isinstance(exc, errors.AuthenticationError):
         return "needs_login", exc.advice
-    words = exc.message if isinstance(exc, errors.UnsupportedError) else exc.advice
+    said_already = isinstance(exc, errors.UnsupportedError | errors.IntegrationDisabled)
+    words = exc.message if said_already else exc.advice
     return exc.code[:40], words[:500]
 
 

@@ -38,5 +38,6 @@ def obstacle(connection: Connection | None) -> Obstacle | None:
     if connection.status == Connection.Status.PAUSED:
         return Obstacle("connection_paused", f"The connection to {provider} is paused.")
     if refused := control.refusal(provider, "deliver", connection.user_id):
-        return Obstacle("provider_paused", refused.message)
+        code = refused.code if refused.code == control.NOT_YET else "provider_paused"
+        return Obstacle(code, refused.message)
     return None

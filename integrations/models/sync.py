@@ -18,12 +18,14 @@ class Resource(models.TextChoices):
 
 
 class SyncStreamQuerySet(models.QuerySet["SyncStream"]):
-    def allowed(self) -> Self:
-        """Streams whose provider may be called for them."""
+    def allowed(self, *, anew: bool = True) -> Self:
+        """Streams whose provider may be called for them.
+
+        `anew`: to begin with; maintenance that drains lets what has begun finish.
+        """
+        switch = Provider.objects.may_begin if anew else Provider.objects.may_call
         return self.filter(
-            enabled=True,
-            connection__status=Connection.Status.ACTIVE,
-            connection__provider__in=Provider.objects.may_begin("sync"),
+            enabled=True, connection__status=Connection.Status.ACTIVE, connection__provider__in=switch("sync")
         )
 
     def due(self) -> Self:

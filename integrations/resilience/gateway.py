@@ -62,6 +62,7 @@ class Hooks:
 
     gate: Callable[[str, str], None] = _nothing  # provider, direction; raises IntegrationDisabled
     trace_id: Callable[[], str] = str
+    judge: Callable[[str], object] = _nothing  # a base URL that a library will call; raises ConfigurationError
     turned: Callable[[str, str, str], None] = _nothing  # group, state, code
     limited: Callable[[str, float], None] = _nothing  # bucket, seconds
 
@@ -184,12 +185,14 @@ class Gateway:
 
     @contextmanager
     def guard(self, operation: str) -> Iterator[None]:
-        """Around HTTP that a library does itself: its own circuit and buckets first; it waits for none of them.
+        """Around HTTP that a library does itself: addresses, its own circuit and buckets first; it waits for none.
 
         "login" takes from the buckets "login" and "login_hour". Raises ThrottledError or CircuitOpenError, both with
         `retry_after`.
         """
         buckets = {key: limit for key, limit in self.policies.limits.items() if key.partition("_")[0] == operation}
+        for url in self._base_urls.values():
+            self._hooks.judge(url)
         permit = self._enter(self.login, buckets, max_wait=0)
         started = self._clock()
         outcome = "success"

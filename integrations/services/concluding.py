@@ -120,7 +120,9 @@ def _wait(job: SyncJob, stream: SyncStream, error: errors.IntegrationError, dela
 
 
 def _words(error: errors.IntegrationError) -> str:
-    """What it means, and behind it what happened."""
+    """What it means, and behind it what happened. What operations stopped says all that by itself."""
+    if isinstance(error, errors.IntegrationDisabled):
+        return error.message
     return error.advice if error.message == error.advice else f"{error.advice} ({error.message})"
 
 

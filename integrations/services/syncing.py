@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from integrations import bell, errors, events, metrics, sinks, tracing
+from integrations import bell, control, errors, events, metrics, sinks, tracing
 from integrations.client import BadItem, ProviderClient, WorkoutPage, client_for
 from integrations.models import SyncJob, SyncStream
 from integrations.models.leases import LeaseLost
@@ -143,7 +143,7 @@ def _confirmed(walk: Pass, client: ProviderClient) -> set[str] | None:
 
 
 def _begin(job: SyncJob, stream: SyncStream, sink: sinks.Sink) -> None:
-    _stop_when_forbidden(stream)
+    _stop_when_forbidden(stream, anew=True)
     first = job.started_at is None
     with transaction.atomic():
         if not job.write(started_at=Coalesce("started_at", Now()), heartbeat_at=Now(), cursor_from=stream.cursor):
@@ -174,10 +174,16 @@ def _fence(job: SyncJob, stream: SyncStream) -> None:
         raise LeaseLost
 
 
-def _stop_when_forbidden(stream: SyncStream) -> None:
-    """The connection or the provider may have been paused since: no further call then, the job waits."""
-    if not SyncStream.objects.allowed().filter(pk=stream.pk).exists():
-        raise errors.IntegrationDisabled(provider=stream.connection.provider.slug)
+def _stop_when_forbidden(stream: SyncStream, *, anew: bool = False) -> None:
+    """The connection or the provider may have been paused since: no further call then, the job waits.
+
+    Only `anew` are draining maintenance and the person's flag asked about: what has begun may finish.
+    """
+    provider = stream.connection.provider
+    if anew and (refused := control.refusal(provider, "sync", stream.connection.user_id)):
+        raise control.disabled(provider, refused)
+    if not SyncStream.objects.allowed(anew=anew).filter(pk=stream.pk).exists():
+        raise errors.IntegrationDisabled(provider=provider.slug)
 
 
 def _pause(walk: Pass) -> None:

@@ -63,7 +63,7 @@ def test_a_silent_beat_is_told_and_pages_are_still_served(client: Client, age_s:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("ring", ["", "k1:short", encryption.new_key("k1")])
+@pytest.mark.parametrize("ring", ["", "k1:short", encryption.new_key("k1")], ids=["none", "broken", "another"])
 def test_a_process_with_a_broken_ring_is_not_ready(client: Client, ring: str) -> None:
     first = KeyRing.parse(encryption.new_key("k1"))
     VaultKey.objects.create(kid="k1", check_value=first.check_value("k1"))

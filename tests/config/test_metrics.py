@@ -126,15 +126,15 @@ def test_without_a_token_there_is_no_such_page(client: Client) -> None:
 def test_who_does_not_know_the_token_learns_nothing(client: Client, header: str) -> None:
     with override_settings(METRICS_TOKEN=TOKEN):
         answer = client.get("/metrics", headers={"Authorization": header} if header else {})
-    assert answer.status_code == 403
+    assert answer.status_code == 401
     assert b"# TYPE" not in answer.content
 
 
 def test_a_login_opens_it_to_nobody(client: Client, operator: User) -> None:
     client.force_login(operator)
     with override_settings(METRICS_TOKEN=TOKEN):
-        assert client.get("/metrics").status_code == 403
-        assert client.get(f"/metrics?token={TOKEN}").status_code == 403
+        assert client.get("/metrics").status_code == 401
+        assert client.get(f"/metrics?token={TOKEN}").status_code == 401
 
 
 @pytest.mark.django_db
@@ -363,5 +363,5 @@ def test_an_answer_that_came_of_an_exception_is_timed_once(client: Client) -> No
 
     before = timed()
     with override_settings(METRICS_TOKEN=TOKEN):
-        assert client.get("/metrics").status_code == 403
+        assert client.get("/metrics").status_code == 401
     assert timed() == before + 1

@@ -88,6 +88,9 @@ def test_the_standing_names_the_buckets(gateway: Gateway, garmin_provider: Provi
 def test_an_address_that_slipped_into_the_row_is_not_called(garmin_provider: Provider, url: str) -> None:
     garmin_provider.base_urls = {"api": url}
     garmin_provider.save()
+    gateway = gateways.gateway_for(garmin_provider)
+    with pytest.raises(errors.ConfigurationError), gateway.guard("login"):
+        raise AssertionError("no library may call it either")
     with pytest.raises(errors.ConfigurationError) as caught:
-        gateways.gateway_for(garmin_provider).request("GET", PROFILE, operation="profile")
+        gateway.request("GET", PROFILE, operation="profile")
     assert (caught.value.code, caught.value.retryable) == ("address_refused", False)

@@ -1,5 +1,8 @@
+from collections.abc import Iterator
+
 import pytest
 
+from tests.integrations.resilience.stub import Stub, running_stub
 from tests.integrations.resilience.world import World
 
 
@@ -12,3 +15,15 @@ def world(request: pytest.FixtureRequest) -> World:
 @pytest.fixture
 def shared() -> World:
     return World(with_redis=True)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Stub]:
+    with running_stub() as stub:
+        yield stub
+
+
+@pytest.fixture
+def stub(server: Stub) -> Stub:
+    vars(server).update(vars(Stub(server.url)))
+    return server

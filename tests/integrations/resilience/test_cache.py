@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from integrations import errors
 from integrations.resilience.cache import CacheKey, LayeredCache, cache_key
 from integrations.resilience.gateway import Fallback
 from integrations.resilience.policies import CachePolicy
-from tests.integrations.resilience.stub import Stub, running_stub, status
+from tests.integrations.resilience.stub import Stub, status
 from tests.integrations.resilience.test_calls import gateway, get, post
 from tests.integrations.resilience.world import Clock, Counting
 
@@ -248,18 +248,6 @@ cache = LayeredCache(slug, CachePolicy(ttl={"workouts": 300}), SharedState(redis
 fetch = lambda: requests.get(url, timeout=10).json()
 print(cache.get_or_fetch(cache_key("count", {}, scope="ada"), fetch, data_type="workouts").source)
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Stub]:
-    with running_stub() as stub:
-        yield stub
-
-
-@pytest.fixture
-def stub(server: Stub) -> Stub:
-    vars(server).update(vars(Stub(server.url)))
-    return server
 
 
 def test_processes_that_ask_at_once_are_one_question(stub: Stub) -> None:

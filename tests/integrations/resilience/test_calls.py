@@ -4,7 +4,6 @@ import itertools
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,22 +18,10 @@ from integrations import errors
 from integrations.resilience.gateway import Gateway, Hooks
 from integrations.resilience.policies import Policies, PoolPolicy, RateLimitPolicy, RetryPolicy
 from integrations.resilience.state import SharedState
-from tests.integrations.resilience.stub import Stub, running_stub, status
+from tests.integrations.resilience.stub import Stub, status
 from tests.integrations.resilience.world import Clock
 
 LIVELY = RetryPolicy(base_delay=0.01, max_delay=0.05, jitter=0)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Stub]:
-    with running_stub() as stub:
-        yield stub
-
-
-@pytest.fixture
-def stub(server: Stub) -> Stub:
-    vars(server).update(vars(Stub(server.url)))
-    return server
 
 
 def gateway(

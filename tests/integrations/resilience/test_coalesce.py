@@ -38,6 +38,7 @@ def test_another_key_is_another_flight_and_the_next_call_a_new_one() -> None:
 
 def test_a_flight_that_ends_in_a_mistake_of_ours_leaves_the_key_free() -> None:
     flight = SingleFlight("garmin")
+    nothing: dict[str, int] = {}
     with pytest.raises(KeyError):
-        flight.do("key", lambda: {}["nothing"])
+        flight.do("key", lambda: nothing["there"])
     assert flight.do("key", lambda: 7) == (7, False)
