@@ -164,9 +164,11 @@ def test_an_outage_saves_nothing_and_repeats_nothing(garmin: RunningSandbox, ath
     assert not LoginCooldown.objects.exists()
 
 
-def test_a_provider_that_cannot_be_reached_has_its_own_words(garmin_provider: Provider, athlete: User) -> None:
-    nowhere = {role: f"http://127.0.0.1:9/{role}" for role in ("sso", "connect", "api", "token")}
-    Provider.objects.update(base_urls=nowhere, updated_at=Now())
+def test_a_provider_that_cannot_be_reached_has_its_own_words(
+    garmin_provider: Provider, athlete: User, nowhere: str
+) -> None:
+    addresses = {role: f"{nowhere}/{role}" for role in ("sso", "connect", "api", "token")}
+    Provider.objects.update(base_urls=addresses, updated_at=Now())
     assert connect(athlete).error_code == "unreachable"
 
 

@@ -86,7 +86,7 @@ def test_the_standing_names_the_buckets(gateway: Gateway, garmin_provider: Provi
     "url", ["http://169.254.169.254", "https://127.1", "https://evil.example", "http://127.0.0.1:22"]
 )
 def test_an_address_that_slipped_into_the_row_is_not_called(garmin_provider: Provider, url: str) -> None:
-    garmin_provider.base_urls = {"api": url}
+    garmin_provider.base_urls = dict.fromkeys(("api", "sso", "connect", "token"), url)
     garmin_provider.save()
     gateway = gateways.gateway_for(garmin_provider)
     with pytest.raises(errors.ConfigurationError), gateway.guard("login"):
