@@ -11,6 +11,7 @@ from integrations import vault
 from integrations.addresses import problem_of
 from integrations.models import Provider
 from integrations.registry import spec_for
+from integrations.resilience.gateway import ACCOUNT, PROVIDER
 from integrations.spec import ProviderSpec
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -62,7 +63,7 @@ class ProviderForm(AnyForm):
         return _checked(self.cleaned_data["base_urls"], self._spec.base_urls, lambda url: _base_url(url, self._spec))
 
     def clean_limits(self) -> dict[str, dict[str, float]]:
-        return _checked(self.cleaned_data["limits"], self._spec.limits, _limit)
+        return _checked(self.cleaned_data["limits"], {PROVIDER: None, ACCOUNT: None, **self._spec.limits}, _limit)
 
     def clean_scopes(self) -> list[str]:
         scopes = self.cleaned_data["scopes"] or []

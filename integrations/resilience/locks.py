@@ -31,7 +31,7 @@ def lock(
     While Redis is away "refuse" yields False, so that the work waits, and "run" yields True, for work that may be done
     twice. Releasing is safe when the lock was lost meanwhile: another's is left alone.
     """
-    key, owner = f"tc:lock:{name}", uuid4().hex
+    key, owner = _key(name), uuid4().hex
     started = clock()
     while True:
         taken = state.run(lambda: bool(state.client.set(key, owner, nx=True, px=max(int(ttl * 1000), 1))))
@@ -44,3 +44,12 @@ def lock(
     finally:
         if taken:
             state.script(RELEASE)([key], [owner])
+
+
+def is_held(name: str, *, state: SharedState) -> bool:
+    """Whether somebody has it now; False while Redis is away."""
+    return bool(state.run(lambda: state.client.exists(_key(name))))
+
+
+def _key(name: str) -> str:
+    return f"tc:lock:{name}"
