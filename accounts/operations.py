@@ -133,7 +133,7 @@ class OperationsAdmin(AnyAdmin):
         """The audit entry names the fields, never their values."""
         super().save_model(request, obj, form, change)
         audit.record(
-            f"{self.opts.model_name}.edited",
+            f"{self.opts.model_name}.{'edited' if change else 'added'}",
             obj,
             actor=signed_in(request),
             level=AuditEntry.Level.SECURITY,

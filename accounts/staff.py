@@ -10,7 +10,7 @@ PEOPLE = Q(content_type__app_label="accounts", content_type__model="user")
 
 GROUPS = {
     VIEW: (OURS | SCHEDULES) & Q(codename__startswith="view_"),
-    OPERATE: ((OURS | SCHEDULES) & Q(codename__startswith="change_")) & ~PEOPLE,
+    OPERATE: ((OURS | SCHEDULES) & Q(codename__startswith="change_") & ~PEOPLE) | Q(codename="add_maintenancewindow"),
     SECRETS: (PEOPLE & Q(codename="change_user")) | Q(codename__in=["set_provider_secrets", "rotate_keys"]),
 }
 

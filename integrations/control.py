@@ -18,17 +18,18 @@ FRESH_S = 2.0  # so that what operations set counts for all workers within five 
 DOING = {"connect": "Connecting to {p}", "sync": "Reading from {p}", "deliver": "Sending to {p}"}
 
 _rows: TTLCache[str, Provider] = TTLCache(maxsize=100, ttl=FRESH_S)
-_windows: TTLCache[int, MaintenanceWindow | None] = TTLCache(maxsize=100, ttl=FRESH_S)
+_windows: TTLCache[str, dict[int, MaintenanceWindow]] = TTLCache(maxsize=1, ttl=FRESH_S)
 _lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why work of a direction may not begin, or go on. `until` is when it goes on by itself, where that is known."""
+    """Why work of a direction may not begin, or go on. `since` and `until` are known of maintenance only."""
 
     code: str  # "off", "hold", "switched_off", "drain", "maintenance" or "not_yet"
     message: str
     until: datetime | None = None
+    since: datetime | None = None
 
 
 def refusal(provider: Provider, direction: str, user_id: int | None = None) -> Refusal | None:
@@ -44,13 +45,7 @@ def refusal(provider: Provider, direction: str, user_id: int | None = None) -> R
 
 def window_of(provider: Provider) -> MaintenanceWindow | None:
     """The maintenance that people are told of: under way or announced, the next one first."""
-    with _lock:
-        if provider.pk in _windows:
-            return _windows[provider.pk]
-    found = MaintenanceWindow.objects.announced().filter(provider=provider).order_by("starts_at").first()
-    with _lock:
-        _windows[provider.pk] = found
-    return found
+    return _announced().get(provider.pk)
 
 
 def gate(slug: str, direction: str) -> None:
@@ -64,13 +59,14 @@ def gate(slug: str, direction: str) -> None:
 
 
 def disabled(provider: Provider, found: Refusal) -> errors.IntegrationDisabled:
-    """The error that work stops with. Who is not in yet waits long: nobody can tell when the share grows."""
-    wait = (found.until - timezone.now()).total_seconds() if found.until else None
-    if found.code == NOT_YET:
-        wait = timing().not_yet_s
-    return errors.IntegrationDisabled(
-        found.message, provider=provider.slug, code=found.code, retry_after=None if wait is None else max(wait, 1)
-    )
+    """The error that work stops with.
+
+    Who is not in yet waits long. A window's end is waited for in short steps, since operations may end it early.
+    """
+    wait = timing().not_yet_s if found.code == NOT_YET else None
+    if found.until:
+        wait = min(max((found.until - timezone.now()).total_seconds(), 1), timing().sync_halted_s)
+    return errors.IntegrationDisabled(found.message, provider=provider.slug, code=found.code, retry_after=wait)
 
 
 def flag_name(slug: str, direction: str) -> str:
@@ -96,14 +92,26 @@ def _refusal(
     if not provider.is_switched_on(direction):
         return Refusal("switched_off", provider.notice or f"{doing} is paused at the moment.")
     if window and window.phase == Phase.READ_ONLY:
-        return Refusal("maintenance", window.message, window.ends_at)
+        return Refusal("maintenance", window.message, window.ends_at, window.starts_at)
     if window and window.phase == Phase.DRAIN and stops_new:
-        return Refusal("drain", window.message, window.ends_at)
+        return Refusal("drain", window.message, window.ends_at, window.drain_at)
     return None
 
 
 def _doing(provider: Provider, direction: str) -> str:
     return DOING[direction].format(p=provider)
+
+
+def _announced() -> dict[int, MaintenanceWindow]:
+    """By provider, the next one of each; one query for all of them."""
+    with _lock:
+        found = _windows.get("all")
+    if found is None:
+        rows = MaintenanceWindow.objects.announced().order_by("-starts_at")
+        found = {window.provider_id: window for window in rows}
+        with _lock:
+            _windows["all"] = found
+    return found
 
 
 def _row(slug: str) -> Provider:

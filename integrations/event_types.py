@@ -105,6 +105,17 @@ register(
         "Operations changed what counts for a provider; the fields are named.",
         {"provider": Kind.CODE, "mode": Kind.CODE, "fields": Kind.CODES},
     ),
+    EventType("maintenance.planned", "Operations planned a pause of a provider, or moved it.", {"provider": Kind.CODE}),
+    EventType(
+        "maintenance.cancelled",
+        "Operations called a planned pause off, or ended one that had begun.",
+        {"provider": Kind.CODE, "begun": Kind.FLAG},
+    ),
+    EventType(
+        "flag.changed",
+        "Operations changed who has a part of the product.",
+        {"flag": Kind.CODE, "enabled": Kind.FLAG, "percentage": Kind.NUMBER},
+    ),
     EventType("integration.circuit.opened", "Calls to a provider stop for a while.", _STANDING),
     EventType("integration.circuit.closed", "Calls to a provider go out again.", _STANDING),
     EventType(

@@ -30,6 +30,7 @@ class Timing:
     sync_retry_s: tuple[float, ...] = (30, 120, 600, 1800)
     sync_reaped_s: float = 60
     sync_halted_s: float = 60
+    not_yet_s: float = 3600
     sync_unstarted_s: float = 3600
     delivery_lease_s: float = 60
     delivery_retry_s: tuple[float, ...] = (5, 60, 300, 1800, 7200)

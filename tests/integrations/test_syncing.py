@@ -233,7 +233,7 @@ def test_a_provider_on_hold_keeps_the_job_waiting_without_a_call_or_an_attempt(
 ) -> None:
     Provider.objects.filter(pk=garmin_provider.pk).update(mode=ProviderMode.HOLD)
     job = sync(stream)
-    assert (job.status, job.attempts, job.error_code) == (WAITS, 0, "disabled")
+    assert (job.status, job.attempts, job.error_code) == (WAITS, 0, "hold")
     assert garmin["garmin"].count(LISTING) == 0
     make_due(job)
     assert not SyncJob.objects.unheard().exists()
