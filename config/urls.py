@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import health, metrics
+from integrations import views as integrations_views
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's limits and MFA
 admin.site.site_header = admin.site.site_title = settings.SITE_NAME
@@ -17,6 +18,7 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("health/providers", health.providers, name="health_providers"),
+    path("status/", integrations_views.status, name="status"),
     path("metrics", metrics.metrics, name="metrics"),
     path("", include("coaching.urls")),
 ]

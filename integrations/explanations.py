@@ -1,18 +1,24 @@
 """What a person is told about a login or a connection: what it is, why, and what to do next."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from integrations.models import Connection, ConnectSession, ProviderMode, SyncJob
+from django.utils import formats, timezone
+
+from integrations import control, health
+from integrations.models import Connection, ConnectSession, MaintenanceWindow, Phase, Provider, SyncJob
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`tone` is one of the stylesheet's: good, info, warn, bad."""
+    """`tone` is one of the stylesheet's: good, info, warn, bad. `told_above`: the page's head says it already."""
 
     what: str
     why: str
     next: str = ""
     tone: str = "bad"
+    told_above: bool = False
 
 
 SAVED_NOTHING = "Nothing was saved."
@@ -143,6 +149,18 @@ LOST_WHY = {
     "renewal_failing": "For four days it could not be renewed.",
     "revoked_by_us": "To be on the safe side we ended it and erased what we had of it. Your password was never kept.",
 }
+# By the code of what stands in the way of a provider: what, and why where operations' own words do not say it.
+STOPPED: dict[str, tuple[str, str]] = {
+    "off": ("{p} is switched off", ""),
+    "hold": ("{p} is paused", ""),
+    "switched_off": ("{p} is paused in part", ""),
+    "drain": ("{p}: maintenance is about to begin", ""),
+    "maintenance": ("{p}: maintenance is under way", ""),
+    "tripped": ("{p} is paused", "Our operations people have stopped the calls to it."),
+    "circuit_open": ("{p} does not answer as it should", "We leave it in peace for a moment, then we try again."),
+    "rate_limit": ("{p} asked us to slow down", "That happens when many people sync at once."),
+}
+GOES_ON = "What is new waits and goes on by itself{until}."
 PAUSE_PROBLEMS = {
     Connection.CHECKING: "We are trying whether the login still works.",
     "": "You paused it. Nothing is read and nothing is sent.",
@@ -185,11 +203,45 @@ def of_connection(connection: Connection, latest: SyncJob | None = None) -> Expl
     return _of_active(connection, latest)
 
 
+def of_provider(provider: Provider, directions: Sequence[str] = ("sync", "deliver")) -> Explanation | None:
+    """What stands in a provider's way at the moment, or soon will by plan; None while all is well.
+
+    At most one query, and none within two seconds of the last.
+    """
+    services = health.summary(provider).services
+    troubled = [direction for direction in directions if services[direction].status != health.OPERATIONAL]
+    if not troubled:
+        window = control.window_of(provider)
+        return _planned(window, provider) if window and window.phase == Phase.ANNOUNCED else None
+    paused = [direction for direction in troubled if services[direction].status == health.PAUSED]
+    worst = services[(paused or troubled)[0]]
+    what, why = STOPPED[worst.code]
+    if told := [found.message for direction in troubled if (found := control.refusal(provider, direction))]:
+        why = " ".join(dict.fromkeys(told))
+    until = f", as far as we know at {moment_words(worst.until)}" if worst.until else ""
+    return Explanation(what.format(p=provider), why, GOES_ON.format(until=until), "warn")
+
+
+def moment_words(at: datetime) -> str:
+    """In the reader's zone; today's without the day."""
+    local = timezone.localtime(at)
+    return str(formats.date_format(local, "H:i" if local.date() == timezone.localdate() else "j F, H:i"))
+
+
+def _planned(window: MaintenanceWindow, provider: Provider) -> Explanation:
+    times = f"From {moment_words(window.starts_at)} to {moment_words(window.ends_at)}"
+    following = f"{times} {provider} is not called. What is new waits and goes on by itself afterwards."
+    return Explanation(f"{provider}: maintenance is planned", window.message, following, "info")
+
+
 def _of_active(connection: Connection, latest: SyncJob | None) -> Explanation:
     provider = connection.provider
-    if provider.mode != ProviderMode.ENABLED:
-        why = provider.notice or f"Our operations people have paused {provider.name} for everybody."
-        return Explanation("Connected, on hold", why, "Nothing to do. It goes on by itself.", "warn")
+    if (stopped := of_provider(provider)) and stopped.tone != "info":
+        return replace(stopped, told_above=True)
+    for direction in ("sync", "deliver"):
+        if refused := control.refusal(provider, direction, connection.user_id):
+            words = "Nothing to do. It begins by itself when you are in."
+            return Explanation("Connected, but not all of it is open to you yet", refused.message, words, "info")
     if latest and latest.status == SyncJob.Status.FAILED:
         why = latest.error_detail or f"The last reading of {provider.name} did not work."
         return Explanation(

@@ -59,6 +59,7 @@ class Service:
     status: str
     until: datetime | None = None
     code: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +193,13 @@ def _health(
 def _service(provider: Provider, standing: Standing, direction: str) -> Service:
     """What operations switched off is paused; what the provider's trouble slows down is degraded."""
     if refused := control.refusal(provider, direction):
-        return Service(PAUSED, refused.until, refused.code)
+        return Service(PAUSED, refused.until, refused.code, refused.since)
     circuits = [standing.circuit, *([standing.login] if direction == "connect" else [])]
+    since = _newest(*(moment(circuit.opened_at) for circuit in circuits if circuit.state != CLOSED))
     if any(circuit.forced for circuit in circuits):
-        return Service(PAUSED, code="tripped")
+        return Service(PAUSED, code="tripped", since=since)
     if any(circuit.state != CLOSED for circuit in circuits):
-        return Service(DEGRADED, _newest(*map(retry_at, circuits)), "circuit_open")
+        return Service(DEGRADED, _newest(*map(retry_at, circuits)), "circuit_open", since)
     pauses = [moment(bucket.paused_until) for bucket in standing.buckets if bucket.key == PROVIDER]
     if until := _newest(*pauses):
         return Service(DEGRADED, until, "rate_limit")

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import explanations
+from integrations import control, explanations
+from integrations.control import Refusal
 from integrations.explanations import Explanation
 from integrations.gateways import settings_for
 from integrations.models import Connection, ConnectSession, Provider, ProviderMode, Resource, SyncStream
@@ -29,6 +32,16 @@ class Card:
     streams: list[SyncStream] = field(default_factory=list)
     does: list[str] = field(default_factory=list)
     policy: list[str] = field(default_factory=list)
+    refusal: Refusal | None = None  # why it cannot be connected now
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person has to know of a provider he is connected with, on every page; `as_of`: how fresh his data is."""
+
+    provider: Provider
+    explanation: Explanation
+    as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +62,19 @@ class Wait:
         return 30 if self.left_s >= HOUR_S else 1
 
 
+def notices_for(user: User) -> list[Notice]:
+    """For the head of every page: at most two queries, and none of Redis for who is connected with nothing."""
+    own = Connection.objects.live().for_user(user).select_related("provider")
+    found = [_notice(each) for each in own.annotate(read_at=Max("streams__last_success_at")).order_by("pk")]
+    return [notice for notice in found if notice]
+
+
 def cards_for(user: User) -> list[Card]:
     """Every provider that can be connected, and those that are."""
     connections = {c.provider_id: c for c in Connection.objects.live().for_user(user).select_related("provider")}
     sessions = {s.provider_id: s for s in ConnectSession.objects.for_user(user).open()}
     shown = [p for p in Provider.objects.all() if p.mode != ProviderMode.OFF or p.pk in connections]
-    return [_card(provider, connections.get(provider.pk), sessions.get(provider.pk)) for provider in shown]
+    return [_card(user, provider, connections.get(provider.pk), sessions.get(provider.pk)) for provider in shown]
 
 
 def streams_of(connection: Connection) -> list[SyncStream]:
@@ -82,10 +102,22 @@ def _wait(until: datetime) -> Wait | None:
     return Wait(until, left_s) if left_s > 0 else None
 
 
-def _card(provider: Provider, connection: Connection | None, session: ConnectSession | None) -> Card:
+def _notice(connection: Any) -> Notice | None:
+    """`connection` knows when it was last read."""
+    waits_for_login = connection.status in {Connection.Status.NEEDS_REAUTH, Connection.Status.PENDING}
+    directions = ("sync", "deliver", "connect") if waits_for_login else ("sync", "deliver")
+    explanation = explanations.of_provider(connection.provider, directions)
+    if explanation is None:
+        return None
+    known = [at for at in (connection.last_ok_at, connection.read_at) if at]
+    return Notice(connection.provider, explanation, max(known, default=None))
+
+
+def _card(user: User, provider: Provider, connection: Connection | None, session: ConnectSession | None) -> Card:
     summary = spec_for(provider.slug).summary
     if connection is None:
-        return Card(provider, summary, session=session)
+        refusal = control.refusal(provider, "connect", user.pk)
+        return Card(provider, summary, session=session, refusal=refusal)
     streams = streams_of(connection)
     latest = next((job for stream in streams if (job := stream.latest_job)), None)
     return Card(

@@ -2,13 +2,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from django_htmx.http import HTMX_STOP_POLLING, HttpResponseClientRefresh
 
 from accounts.permissions import signed_in
-from integrations import control, errors, explanations, overview
+from integrations import control, errors, explanations, overview, publishing
 from integrations.forms import CodeForm, ConnectForm, DisconnectForm
 from integrations.models import Connection, ConnectSession, Provider, ProviderMode, SyncJob
 from integrations.registry import spec_for
@@ -16,6 +17,13 @@ from integrations.services import connecting, scheduling, self_testing
 
 TYPED_ACCOUNT = "connecting"  # what was typed as the account, so that a second try need not type it again
 SETTLED = (Connection.Status.ACTIVE, Connection.Status.PAUSED)
+
+
+@login_not_required
+@require_safe
+def status(request: HttpRequest) -> HttpResponse:
+    """For everybody: how each provider does. It names no person."""
+    return render(request, "integrations/status.html", {"providers": publishing.providers()})
 
 
 @require_GET

@@ -11,7 +11,7 @@ from django.core.cache import cache
 
 from accounts.models import User
 from coaching.models import CoachingLink, Scope
-from integrations import control, flags, gateways, health
+from integrations import control, flags, gateways, health, publishing
 from integrations.models import Provider, ProviderMode
 from integrations.registry import spec_for
 from integrations.resilience.policies import RetryPolicy
@@ -29,7 +29,7 @@ def _empty_cache() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _calm_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     """No circuit or bucket of another test, and a gateway that repeats without making anybody wait."""
-    for memory in (gateways, control, flags, health):
+    for memory in (gateways, control, flags, health, publishing):
         memory.forget()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.delete("", *client.keys("tc:*"))

@@ -7,6 +7,8 @@ from integrations import control
 from integrations.models import Connection
 from integrations.spec import Capability
 
+PROVIDER_PAUSED = "provider_paused"
+
 
 class Obstacle(NamedTuple):
     """Why nothing can be sent to an account at the moment; it goes away by what people do."""
@@ -38,6 +40,6 @@ def obstacle(connection: Connection | None) -> Obstacle | None:
     if connection.status == Connection.Status.PAUSED:
         return Obstacle("connection_paused", f"The connection to {provider} is paused.")
     if refused := control.refusal(provider, "deliver", connection.user_id):
-        code = refused.code if refused.code == control.NOT_YET else "provider_paused"
+        code = refused.code if refused.code == control.NOT_YET else PROVIDER_PAUSED
         return Obstacle(code, refused.message)
     return None

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import explanations
+from integrations import explanations, health
 from integrations.models import Connection, ConnectSession, Credential, Provider, ProviderMode, SyncJob, SyncStream
 from integrations.sandbox import RunningSandbox
 from integrations.services import cooldowns, logging_in
@@ -260,7 +260,11 @@ def test_a_failed_sync_and_a_provider_on_hold_are_told(page: Client, garmin_prov
     assert "Connected, but the last sync failed Garmin answered 500." in words(page.get("/connections/").text)
     job.delete()
     Provider.objects.update(mode=ProviderMode.HOLD, notice="Garmin has an outage.")
-    assert "Connected, on hold Garmin has an outage." in words(page.get("/connections/").text)
+    health.forget()
+    told = words(page.get("/connections/").text)
+    assert "Garmin Connect is paused Garmin has an outage. What is new waits and goes on by itself." in told
+    assert told.count("Garmin has an outage.") == 1, "the page's head says it, the card need not"
+    assert "the last sync failed" not in told
 
 
 def test_what_is_not_connected_offers_it_unless_switched_off(page: Client, garmin_provider: Provider) -> None:

@@ -1,0 +1,24 @@
+"""What the head of every page says about the providers that its reader is connected with."""
+
+from typing import Any
+
+from django import template
+
+from accounts.models import User
+from integrations import overview, waiting
+from integrations.models import Provider, SyncJob
+from integrations.waiting import Place
+
+register = template.Library()
+
+
+@register.inclusion_tag("integrations/_notices.html", takes_context=True)
+def provider_notices(context: template.Context) -> dict[str, Any]:
+    user = context.get("user")
+    return {"notices": overview.notices_for(user) if isinstance(user, User) else []}
+
+
+@register.simple_tag
+def place_in_queue(job: SyncJob, provider: Provider) -> Place | None:
+    """Counts only while the provider may not be read from."""
+    return waiting.place_of_sync(job, provider)
