@@ -22,9 +22,15 @@ def purge_library(event: DomainEvent) -> None:
         library.purge(event.connection)
 
 
+def ask_again(_: DomainEvent) -> None:
+    """A flag was turned: who waits to be let in is looked at again."""
+    delivering.ask_again()
+
+
 sinks.register(Resource.WORKOUTS, WorkoutSink())
 events.subscribe("connection.activated", resume_deliveries)
 events.subscribe("connection.disconnected", cancel_deliveries)
 events.subscribe("connection.disconnected", purge_library)
+events.subscribe("flag.changed", ask_again)
 for kind, consumer in notifications.CONSUMERS.items():
     events.subscribe(kind, consumer)

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
 from cachetools import TTLCache
@@ -15,6 +15,7 @@ from integrations.timing import timing
 DIRECTIONS = ("connect", "sync", "deliver")
 NOT_YET = "not_yet"
 FRESH_S = 2.0  # so that what operations set counts for all workers within five seconds
+KNOWN_EVERYWHERE = timedelta(seconds=5)
 DOING = {"connect": "Connecting to {p}", "sync": "Reading from {p}", "deliver": "Sending to {p}"}
 
 _rows: TTLCache[str, Provider] = TTLCache(maxsize=100, ttl=FRESH_S)

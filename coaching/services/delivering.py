@@ -12,7 +12,7 @@ from coaching.models import CoachingLink, Delivery, DeliveryStatus, Share
 from coaching.models.delivery import NO_ERROR, RESUMED
 from coaching.services import reconciling, targeting
 from coaching.services.sending import GONE
-from integrations import bell, tracing
+from integrations import bell, control, tracing
 from integrations.models import Connection
 
 FEW = 20  # deliveries that get a message each; more are found by one sweep
@@ -74,13 +74,20 @@ def resume_for(connection: Connection) -> None:
         set_off(Delivery.objects.due().filter(connection=connection).values_list("pk", flat=True))
 
 
+def ask_again() -> int:
+    """Copies for people who were not in yet are due once every process knows the flags anew."""
+    waiting = Delivery.objects.filter(status=DeliveryStatus.PENDING, error_code=control.NOT_YET)
+    return waiting.update(next_attempt_at=Now() + control.KNOWN_EVERYWHERE)
+
+
 def _delivery(share: Share, connection: Connection | None) -> Delivery:
     obstacle = targeting.obstacle(connection)
+    people_must_act = obstacle and obstacle.code != control.NOT_YET
     return Delivery(
         share=share,
         connection=connection,
         revision_id=share.revision_id,
-        status=DeliveryStatus.BLOCKED if obstacle else DeliveryStatus.PENDING,
+        status=DeliveryStatus.BLOCKED if people_must_act else DeliveryStatus.PENDING,
         error_code=obstacle.code if obstacle else "",
         error_detail=obstacle.words if obstacle else "",
         trace_id=tracing.current_trace_id(),

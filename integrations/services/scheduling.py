@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.models import User
-from integrations import bell
+from integrations import bell, control
 from integrations.models import Connection, Resource, SyncJob, SyncStream
 from integrations.spec import Capability
 
@@ -52,6 +52,12 @@ def request_sync(stream: SyncStream, *, trigger: str, by: User | None = None) ->
         SyncJob.objects.filter(pk=job.pk).update(next_attempt_at=Now())
     bell.ring(bell.RUN_SYNC, job.pk)
     return job
+
+
+def ask_again() -> int:
+    """Runs of people who were not in yet are due once every process knows the flags anew."""
+    waiting = SyncJob.objects.filter(status=SyncJob.Status.QUEUED, error_code=control.NOT_YET)
+    return waiting.update(next_attempt_at=Now() + control.KNOWN_EVERYWHERE)
 
 
 @transaction.atomic

@@ -13,10 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import control, errors, flags, tasks
+from integrations import control, errors, events, flags, tasks
 from integrations.models import FeatureFlag, MaintenanceWindow, Provider, ProviderMode, SyncJob, SyncStream
 from integrations.sandbox import RunningSandbox
-from integrations.services import scheduling
 from tests.coaching.world import Account
 from tests.integrations import library
 from tests.integrations.broker import taken
@@ -222,5 +221,10 @@ def test_a_sync_of_who_is_not_in_yet_waits_an_hour_and_turns_in_no_circle(
     tasks.tick_jobs()
     assert taken("sync") == []
     let_in(100, "sync")
-    scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL)
+    flag = FeatureFlag.objects.get(name="garmin-sync")
+    events.publish("flag.changed", flag, flag=flag.name, enabled=True, percentage=100)
+    events.dispatch_due()
+    job.refresh_from_db()
+    assert job.next_attempt_at < timezone.now() + timedelta(seconds=6), "it need not wait out its hour"
+    make_due(job)
     assert work(job).status == "succeeded"
