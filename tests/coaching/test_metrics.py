@@ -29,7 +29,7 @@ LABELS = {
     *("view", "method", "transport", "charset", "templatename", "type"),
     *("implementation", "major", "minor", "patchlevel", "version", "generation"),  # of Python itself
 }
-WORDS = re.compile(r"[A-Za-z0-9_.:+ <>/\[\]',-]{0,120}")  # neither @ nor anything that must be escaped in a URL
+WORDS = re.compile(r"[A-Za-z0-9_.:+ <>/\[\]',-]{0,300}")  # neither @ nor anything that must be escaped in a URL
 
 
 @pytest.fixture(autouse=True)
