@@ -70,11 +70,11 @@ class MaintenanceWindowForm(WindowForm):
     def _check_order(self, times: dict[str, Any]) -> None:
         announce, drain, start, end = (times[name] for name in ("announce_at", "drain_at", "starts_at", "ends_at"))
         if announce > drain:
-            self.add_error("announce_at", f"Announce it by the time it drains, {_clock(drain)}.")
+            self.add_error("announce_at", f"Choose a time up to the drain, {_clock(drain)}.")
         if drain > start:
-            self.add_error("drain_at", f"It drains before it starts, {_clock(start)}.")
+            self.add_error("drain_at", f"Choose a time up to the start, {_clock(start)}.")
         if start >= end:
-            self.add_error("ends_at", f"It ends after it starts, {_clock(start)}.")
+            self.add_error("ends_at", f"Choose an end after the start, {_clock(start)}.")
 
     def _check_overlap(self, times: dict[str, Any]) -> None:
         """Under the provider's lock, held until the admin's transaction ends: two forms at once do not slip through."""

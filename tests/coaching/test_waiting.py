@@ -100,7 +100,7 @@ def test_only_what_waits_for_this_provider_counts(athletes: list[CoachingLink]) 
     for delivery, change in zip(rows, ({"status": "blocked", "error_code": "needs_login"}, {}, {}), strict=True):
         Delivery.objects.filter(pk=delivery.pk).update(**change)
     elsewhere = Provider.objects.create(slug="elsewhere", name="Elsewhere", mode="enabled")
-    Connection.objects.filter(pk=rows[1].connection_id).update(provider=elsewhere)
+    Connection.objects.filter(user=athletes[1].athlete).update(provider=elsewhere)
     hold()
     for delivery in rows:
         delivery.refresh_from_db()

@@ -44,9 +44,10 @@ def start() -> datetime:
     return (timezone.now() + 3 * HOUR).replace(second=0, microsecond=0)
 
 
-def filled(provider: Provider, *, reason: str = "they told us by mail", **times: datetime | None) -> dict[str, Any]:
+def filled(provider: Provider, **times: datetime | None) -> dict[str, Any]:
     """The form as the operator types it, in her zone."""
-    fields: dict[str, Any] = {"provider": provider.pk, "message": "Garmin changes its disks.", "reason": reason}
+    words = {"message": "Garmin changes its disks.", "reason": "they told us by mail"}
+    fields: dict[str, Any] = {"provider": provider.pk, **words}
     for name in ("announce_at", "drain_at", "starts_at", "ends_at"):
         at = times.get(name)
         fields[f"{name}_0"] = at.astimezone(TOKYO).strftime("%Y-%m-%d") if at else ""
@@ -106,10 +107,10 @@ def test_the_form_names_the_operators_zone(ops: Client, garmin_provider: Provide
 @pytest.mark.parametrize(
     ("field", "words", "shift"),
     [
-        ("ends_at", "It ends after it starts", {"ends_at": -MINUTE}),
-        ("ends_at", "It ends after it starts", {"ends_at": timedelta(0)}),
-        ("drain_at", "It drains before it starts", {"ends_at": HOUR, "drain_at": MINUTE}),
-        ("announce_at", "Announce it by the time it drains", {"ends_at": HOUR, "announce_at": -5 * MINUTE}),
+        ("ends_at", "Choose an end after the start", {"ends_at": -MINUTE}),
+        ("ends_at", "Choose an end after the start", {"ends_at": timedelta(0)}),
+        ("drain_at", "Choose a time up to the start", {"ends_at": HOUR, "drain_at": MINUTE}),
+        ("announce_at", "Choose a time up to the drain", {"ends_at": HOUR, "announce_at": -5 * MINUTE}),
         ("starts_at", "This is in the past", {"starts_at": -4 * HOUR, "ends_at": HOUR}),
         ("drain_at", "This is in the past", {"ends_at": HOUR, "drain_at": -4 * HOUR}),
     ],
@@ -198,7 +199,7 @@ def test_a_flag_is_turned_with_a_reason_and_told(ops: Client, garmin_provider: P
 def test_flags_are_neither_made_nor_deleted_by_hand(client: Client, operator: User) -> None:
     sync_providers()
     client.force_login(operator)
-    flag = FeatureFlag.objects.first()
+    flag = FeatureFlag.objects.get(name="garmin-sync")
     assert client.get(reverse("admin:integrations_featureflag_add")).status_code == 403
     assert client.post(reverse("admin:integrations_featureflag_delete", args=[flag.pk])).status_code == 403
 

@@ -94,7 +94,7 @@ def test_operations_plan_and_call_off_a_window(
     page.locator("#id_ends_at_1").fill("11:00:00")
     page.locator("#id_reason").fill("they told us by mail")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_text("It ends after it starts").wait_for()
+    page.get_by_text("Choose an end after the start").wait_for()
     look(visitor, "control-window-refused")
     page.locator("#id_ends_at_1").fill("13:00:00")
     page.get_by_role("button", name="Save", exact=True).click()
