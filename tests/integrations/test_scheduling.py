@@ -143,6 +143,17 @@ def test_many_ticks_at_once_queue_each_stream_once(garmin_provider: Provider) ->
     assert set(SyncJob.objects.values_list("attempts", flat=True)) == {1}
 
 
+def wait_until_somebody_waits_for_us() -> None:
+    end = time.monotonic() + 10
+    with database.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+            if cursor.fetchone():
+                return
+            time.sleep(0.005)
+    raise AssertionError("nobody came")
+
+
 def test_a_tick_that_meets_a_click_adds_nothing(stream: SyncStream) -> None:
     inserted = threading.Event()
     seen: list[int] = []
@@ -157,7 +168,7 @@ def test_a_tick_that_meets_a_click_adds_nothing(stream: SyncStream) -> None:
     with transaction.atomic():
         job = scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL)
         inserted.set()
-        time.sleep(0.05)
+        wait_until_somebody_waits_for_us()
     ticker.join()
     assert seen == [job.pk]
     assert SyncJob.objects.count() == 1
