@@ -147,7 +147,7 @@ def wait_until_somebody_waits_for_us() -> None:
     end = time.monotonic() + 10
     with database.cursor() as cursor:
         while time.monotonic() < end:
-            cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
             if cursor.fetchone():
                 return
             time.sleep(0.005)
