@@ -4,7 +4,7 @@ What is not in here is neither rotated nor counted, so a test holds the register
 An app above this one registers its columns in its `ready()`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,13 +58,20 @@ class SealedColumn:
             named |= Q(**{f"{self.field}__startswith": f"{VERSION}:{kid}:"})
         return self.rows().filter(named)
 
-    def batches(self, rows: "models.QuerySet[Any]", size: int) -> Iterator[list[Sealed]]:
-        """`rows` in the order of their ids; a row that changes meanwhile is read as it then is."""
-        values = rows.order_by("pk").values_list("pk", "public_id", self.owner_column, self.field)
+    def batches(self, size: int, *, kids: Collection[str] | None = None) -> Iterator[list[Sealed]]:
+        """The rows in the order of their ids, `size` at a time; `kids`: of these only what they have sealed.
+
+        A row that changes meanwhile is read as it then is. The key is looked at here, not asked for: PostgreSQL takes
+        a prefix that nearly all rows share for a rare one, and then reads the whole table for every batch.
+        """
+        prefixes = ("",) if kids is None else tuple(f"{VERSION}:{kid}:" for kid in kids)
+        values = self.rows().order_by("pk").values_list("pk", "public_id", self.owner_column, self.field)
         last = 0
-        while batch := list(values.filter(pk__gt=last)[:size]):
-            last = batch[-1][0]
-            yield [Sealed(pk, self.context(row_uuid, owner), blob) for pk, row_uuid, owner, blob in batch]
+        while window := list(values.filter(pk__gt=last)[:size]):
+            last = window[-1][0]
+            batch = [row for row in window if row[3].startswith(prefixes)]
+            if batch:
+                yield [Sealed(pk, self.context(row_uuid, owner), blob) for pk, row_uuid, owner, blob in batch]
 
     def context(self, row_uuid: object, owner: object) -> Context:
         return (self.label, str(row_uuid), self.field, self.owner.format(owner))

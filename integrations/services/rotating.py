@@ -192,7 +192,7 @@ def _rotate(walk: Walk) -> bool:
         moved = 0
         for column in _lasting():
             others = [kid for kid in walk.ring.keys if kid != walk.rotation.target]
-            for batch in column.batches(column.under(others), walk.size):
+            for batch in column.batches(walk.size, kids=others):
                 moved += _store(walk, column, _reseal(batch, walk.ring))
                 if walk.is_over:
                     return False
@@ -256,7 +256,7 @@ def _swap(column: SealedColumn, fresh: list[Fresh], target: str) -> int:
 
 def _verify(walk: Walk) -> None:
     for column in sealed.columns():
-        for batch in column.batches(column.rows(), walk.size):
+        for batch in column.batches(walk.size):
             bad = {}
             for row in batch:
                 try:

@@ -128,7 +128,7 @@ def test_the_register_knows_the_place_that_the_product_seals_for(
     connecting.begin(make_other(), garmin_provider, {"email": "x@example.org", "password": "of the session"})
     opened = {}
     for column in sealed.columns():
-        for batch in column.batches(column.rows(), 10):
+        for batch in column.batches(10):
             for row in batch:
                 plaintext = encryption.open_sealed(row.blob, keyring=vault.keyring(), context=row.context).reveal()
                 opened[column.label] = json.loads(plaintext)
