@@ -1,15 +1,14 @@
 """What operations allow: mode, switches, maintenance and flags, asked in one place, with the words for people."""
 
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Lock
+from functools import partial
 
-from cachetools import TTLCache
 from django.utils import timezone
 
 from integrations import errors, flags
 from integrations.models import MaintenanceWindow, Phase, Provider, ProviderMode
+from integrations.recent import Recent
 from integrations.timing import timing
 
 DIRECTIONS = ("connect", "sync", "deliver")
@@ -18,9 +17,8 @@ FRESH_S = 2.0  # so that what operations set counts for all workers within five 
 KNOWN_EVERYWHERE = timedelta(seconds=5)
 DOING = {"connect": "Connecting to {p}", "sync": "Reading from {p}", "deliver": "Sending to {p}"}
 
-_rows: TTLCache[str, Provider] = TTLCache(maxsize=100, ttl=FRESH_S)
-_windows: TTLCache[str, dict[int, MaintenanceWindow]] = TTLCache(maxsize=1, ttl=FRESH_S)
-_lock = Lock()
+_rows: Recent[str, Provider] = Recent(FRESH_S, most=100)
+_windows: Recent[str, dict[int, MaintenanceWindow]] = Recent(FRESH_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def refusal(provider: Provider, direction: str, user_id: int | None = None) -> R
 
 def window_of(provider: Provider) -> MaintenanceWindow | None:
     """The maintenance that people are told of: under way or announced, the next one first."""
-    return _announced().get(provider.pk)
+    return _windows.get("all", _announced).get(provider.pk)
 
 
 def gate(slug: str, direction: str) -> None:
@@ -54,7 +52,7 @@ def gate(slug: str, direction: str) -> None:
 
     Work that has begun may finish while maintenance only drains.
     """
-    provider = _row(slug)
+    provider = _rows.get(slug, partial(Provider.objects.get, slug=slug))
     if found := _refusal(provider, direction, window_of(provider), stops_new=False):
         raise disabled(provider, found)
 
@@ -75,11 +73,9 @@ def flag_name(slug: str, direction: str) -> str:
 
 
 def forget() -> None:
-    """The next look reads the tables; a child process has to, since locks do not survive a fork."""
-    global _lock  # noqa: PLW0603
-    _lock = Lock()
-    _rows.clear()
-    _windows.clear()
+    """The next look reads the tables."""
+    _rows.forget()
+    _windows.forget()
 
 
 def _refusal(
@@ -105,24 +101,5 @@ def _doing(provider: Provider, direction: str) -> str:
 
 def _announced() -> dict[int, MaintenanceWindow]:
     """By provider, the next one of each; one query for all of them."""
-    with _lock:
-        found = _windows.get("all")
-    if found is None:
-        rows = MaintenanceWindow.objects.announced().order_by("-starts_at")
-        found = {window.provider_id: window for window in rows}
-        with _lock:
-            _windows["all"] = found
-    return found
-
-
-def _row(slug: str) -> Provider:
-    with _lock:
-        found = _rows.get(slug)
-    if found is None:
-        found = Provider.objects.get(slug=slug)
-        with _lock:
-            _rows[slug] = found
-    return found
-
-
-os.register_at_fork(after_in_child=forget)
+    rows = MaintenanceWindow.objects.announced().order_by("-starts_at")
+    return {window.provider_id: window for window in rows}

@@ -1,30 +1,24 @@
 """Feature flags: parts of the product that only a part of the people have yet."""
 
-import os
 from hashlib import sha256
-from threading import Lock
-
-from cachetools import TTLCache
 
 from integrations.models import FeatureFlag
+from integrations.recent import Recent
 
 FRESH_S = 2.0  # so that a change counts everywhere within five seconds
 
-_flags: TTLCache[str, dict[str, int]] = TTLCache(maxsize=1, ttl=FRESH_S)
-_lock = Lock()
+_flags: Recent[str, dict[str, int]] = Recent(FRESH_S)
 
 
 def is_on(name: str, user_id: int) -> bool:
     """Whether that person is among the flag's percentage. Who is in stays in while it grows; an unknown flag is on."""
-    percentage = _percentages().get(name, 100)
+    percentage = _flags.get("all", _percentages).get(name, 100)
     return percentage >= 100 or _bucket(name, user_id) < percentage
 
 
 def forget() -> None:
-    """The next look reads the table; a child process has to, since locks do not survive a fork."""
-    global _lock  # noqa: PLW0603
-    _lock = Lock()
-    _flags.clear()
+    """The next look reads the table."""
+    _flags.forget()
 
 
 def _bucket(name: str, user_id: int) -> int:
@@ -33,14 +27,5 @@ def _bucket(name: str, user_id: int) -> int:
 
 
 def _percentages() -> dict[str, int]:
-    with _lock:
-        found = _flags.get("all")
-    if found is None:
-        rows = FeatureFlag.objects.values_list("name", "enabled", "percentage")
-        found = {name: percentage if enabled else 0 for name, enabled, percentage in rows}
-        with _lock:
-            _flags["all"] = found
-    return found
-
-
-os.register_at_fork(after_in_child=forget)
+    rows = FeatureFlag.objects.values_list("name", "enabled", "percentage")
+    return {name: percentage if enabled else 0 for name, enabled, percentage in rows}

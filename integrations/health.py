@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any
 
-from cachetools import TTLCache
 from django.db.models import Max, Min
 from django.utils import timezone
 
 from integrations import control, gateways
 from integrations.gateways import Standing
 from integrations.models import Connection, HealthReport, Provider, SyncJob
+from integrations.recent import Recent
 from integrations.resilience.admission import CLOSED, OPEN, CircuitSnapshot
 from integrations.resilience.gateway import PROVIDER
 
@@ -75,8 +74,7 @@ class Summary:
         return found.pop() if len(found) == 1 else DEGRADED
 
 
-_summaries: TTLCache[int, Summary] = TTLCache(maxsize=100, ttl=SUMMARY_S)
-_lock = Lock()
+_summaries: Recent[int, Summary] = Recent(SUMMARY_S, most=100)
 _webhook_sources: list[WebhookSource] = []
 
 
@@ -105,13 +103,7 @@ def latest_reports() -> Iterable[HealthReport]:
 
 def summary(provider: Provider) -> Summary:
     """For pages that many people load: at most two seconds old in this process."""
-    with _lock:
-        found = _summaries.get(provider.pk)
-    if found is None:
-        found = summarise(provider, gateways.standing(provider))
-        with _lock:
-            _summaries[provider.pk] = found
-    return found
+    return _summaries.get(provider.pk, lambda: summarise(provider, gateways.standing(provider)))
 
 
 def summarise(provider: Provider, standing: Standing) -> Summary:
@@ -121,8 +113,7 @@ def summarise(provider: Provider, standing: Standing) -> Summary:
 
 def forget() -> None:
     """The next summary is read anew."""
-    with _lock:
-        _summaries.clear()
+    _summaries.forget()
 
 
 def add_webhook_source(source: WebhookSource) -> None:

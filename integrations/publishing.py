@@ -1,16 +1,13 @@
 """The public status page: how each provider does, in words and without any person."""
 
-import os
 from dataclasses import dataclass
-from threading import Lock
-
-from cachetools import TTLCache
 
 from integrations import control, health
 from integrations.health import Service
 from integrations.models import MaintenanceWindow, Provider, ProviderMode
+from integrations.recent import Recent
 
-FRESH_S = 2.0
+FRESH_S = 1.0  # windows and summaries are two seconds old each by then: five in all
 CAPABILITIES = {"connect": "Connecting", "sync": "Reading", "deliver": "Sending"}
 TONES = {health.OPERATIONAL: "good", health.DEGRADED: "warn", health.PAUSED: "bad"}
 WORDS = {
@@ -19,8 +16,7 @@ WORDS = {
     "tripped": "Our operations people have stopped the calls to it.",
 }
 
-_told: TTLCache[str, list["ProviderStatus"]] = TTLCache(maxsize=1, ttl=FRESH_S)
-_lock = Lock()
+_told: Recent[str, list["ProviderStatus"]] = Recent(FRESH_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +45,19 @@ class ProviderStatus:
 
 
 def providers() -> list[ProviderStatus]:
-    """All that people can meet; at most two seconds old in this process."""
-    with _lock:
-        found = _told.get("all")
-    if found is None:
-        windows = list(MaintenanceWindow.objects.announced().order_by("starts_at"))
-        shown = Provider.objects.exclude(mode=ProviderMode.OFF)
-        found = [_of(provider, [w for w in windows if w.provider_id == provider.pk]) for provider in shown]
-        with _lock:
-            _told["all"] = found
-    return found
+    """All that people can meet; at most five seconds old."""
+    return _told.get("all", _read)
 
 
 def forget() -> None:
-    """The next page is told anew; a child process has to, since locks do not survive a fork."""
-    global _lock  # noqa: PLW0603
-    _lock = Lock()
-    _told.clear()
+    """The next page is told anew."""
+    _told.forget()
+
+
+def _read() -> list[ProviderStatus]:
+    windows = list(MaintenanceWindow.objects.announced().order_by("starts_at"))
+    shown = Provider.objects.exclude(mode=ProviderMode.OFF)
+    return [_of(provider, [w for w in windows if w.provider_id == provider.pk]) for provider in shown]
 
 
 def _of(provider: Provider, planned: list[MaintenanceWindow]) -> ProviderStatus:
@@ -80,6 +72,3 @@ def _of(provider: Provider, planned: list[MaintenanceWindow]) -> ProviderStatus:
 def _words(provider: Provider, direction: str, service: Service) -> str:
     refused = control.refusal(provider, direction)
     return refused.message if refused else WORDS.get(service.code, "")
-
-
-os.register_at_fork(after_in_child=forget)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -15,6 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from integrations import control, errors, events, flags, tasks
 from integrations.models import FeatureFlag, MaintenanceWindow, Provider, ProviderMode, SyncJob, SyncStream
+from integrations.recent import Recent
 from integrations.sandbox import RunningSandbox
 from tests.coaching.world import Account
 from tests.integrations import library
@@ -132,6 +134,52 @@ def test_a_look_within_two_seconds_asks_nobody(garmin_provider: Provider) -> Non
             control.gate("garmin", direction)
             control.refusal(garmin_provider, direction, 7)
     assert len(queries) == 0
+
+
+class Clock:
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def hold(provider: Provider) -> None:
+    Provider.objects.filter(pk=provider.pk).update(mode=ProviderMode.HOLD)
+
+
+def maintain(provider: Provider) -> None:
+    planned = {name: timezone.now() + hours * HOUR for name, hours in zip(NAMES, PHASES["read_only"], strict=True)}
+    MaintenanceWindow.objects.create(provider=provider, message="Disks.", **planned)
+
+
+@pytest.mark.parametrize("stop", [hold, maintain])
+def test_what_another_process_set_counts_within_five_seconds_by_the_clock(
+    garmin_provider: Provider, monkeypatch: pytest.MonkeyPatch, stop: Callable[[Provider], None]
+) -> None:
+    clock = Clock()
+    for name in ("_rows", "_windows"):
+        monkeypatch.setattr(control, name, Recent[Any, Any](control.FRESH_S, most=100, clock=clock))
+    assert may_go_on(garmin_provider, "sync")
+    stop(garmin_provider)
+    clock.now_s += control.FRESH_S - 0.1
+    assert may_go_on(garmin_provider, "sync"), "what was read is kept, so that a call asks nobody"
+    clock.now_s += 0.2
+    assert not may_go_on(garmin_provider, "sync")
+    assert control.FRESH_S <= 2
+
+
+def test_a_turned_flag_counts_within_five_seconds_by_the_clock(
+    garmin_provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(flags, "_flags", Recent[Any, Any](flags.FRESH_S, clock=clock))
+    assert flags.is_on("garmin-sync", 7)
+    FeatureFlag.objects.update_or_create(name="garmin-sync", defaults={"percentage": 0})
+    clock.now_s += flags.FRESH_S - 0.1
+    assert flags.is_on("garmin-sync", 7)
+    clock.now_s += 0.2
+    assert not flags.is_on("garmin-sync", 7)
+    assert flags.FRESH_S <= 2
 
 
 ANOTHER_PROCESS = """

@@ -263,7 +263,7 @@ def test_the_status_page_tells_of_planned_maintenance_and_of_no_provider_that_is
     assert "Garmin Connect" not in read(client, "/status/")
 
 
-def test_the_status_page_is_remembered_for_two_seconds(client: Client, garmin_provider: Provider) -> None:
+def test_the_status_page_is_remembered_for_a_moment(client: Client, garmin_provider: Provider) -> None:
     read(client, "/status/")
     with CaptureQueriesContext(database) as queries:
         assert client.get("/status/").status_code == 200
