@@ -10,7 +10,7 @@ from accounts.models import User
 from coaching.models import CoachingLink, Delivery, Notification, Share, Workout
 from coaching.services import inviting, sharing
 from integrations import credentials, event_types, events
-from integrations.models import Connection, DomainEvent, Provider
+from integrations.models import Connection, DomainEvent, FeatureFlag, Provider
 from integrations.services import connecting, replaying
 from tests.coaching.world import accepted, easy_run, make_workout, offer, revise
 
@@ -41,6 +41,8 @@ def everything_happens(link: CoachingLink, other: User, provider: Provider) -> N
     invitation, _ = inviting.invite(link.coach, other.email)
     inviting.accept(invitation, other)
     dispatch()
+    flag = FeatureFlag.objects.get(name="garmin-deliver")
+    events.publish("flag.changed", flag, flag=flag.name, enabled=True, percentage=100)
     inviting.end_link(link, by=link.athlete)
     credentials.lose(mine, "invalid_grant")
     dispatch()
