@@ -25,7 +25,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CANARY = "canary"
 LABELS = {
     *("provider", "operation", "outcome", "resource", "mode", "change", "status", "tick", "key", "kind", "part"),
-    *("group", "bucket", "to", "reason", "source", "le", "layer", "data_type", "direction", "event", "code", "lane"),
+    *(
+        "group",
+        "bucket",
+        "to",
+        "reason",
+        "source",
+        "le",
+        "layer",
+        "data_type",
+        "direction",
+        "event",
+        "code",
+        "lane",
+        "state",
+    ),
     *("view", "method", "transport", "charset", "templatename", "type"),
     *("implementation", "major", "minor", "patchlevel", "version", "generation"),  # of Python itself
 }

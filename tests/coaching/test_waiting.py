@@ -19,8 +19,11 @@ from coaching.services import reconciling
 from coaching.templatetags.queue import queue_place, queue_places
 from integrations import control, events, flags, gateways, health, waiting
 from integrations.models import Connection, FeatureFlag, Provider, ProviderMode, SyncJob, SyncStream
+from integrations.sandbox import RunningSandbox
+from integrations.tasks import tick_jobs
 from tests.coaching.world import Account, accepted, due_now, easy_run, run
 from tests.conftest import make_user
+from tests.integrations import library
 from tests.integrations.broker import taken
 from tests.integrations.test_control import window
 
@@ -55,12 +58,12 @@ def hold() -> None:
 
 
 def trip() -> None:
-    gateways.trip(Provider.objects.get(), reason="they have an outage")
+    gateways.trip(Provider.objects.get(slug="garmin"), reason="they have an outage")
     forget()
 
 
 def maintain() -> None:
-    window(Provider.objects.get(), "read_only")
+    window(Provider.objects.get(slug="garmin"), "read_only")
     forget()
 
 
@@ -175,6 +178,35 @@ def test_a_sync_that_waits_shows_its_place(as_coach: Client, coach: User, garmin
         assert words in told, address
 
 
+@pytest.mark.parametrize("button", ["integrations:sync_now", "coaching:sync_library"])
+def test_a_sync_asked_for_on_hold_waits_in_its_place_and_runs_by_itself_afterwards(
+    as_coach: Client, garmin: RunningSandbox, coach: User, button: str
+) -> None:
+    stream = library.connect(garmin, coach)
+    assert library.sync(stream).status == "succeeded"
+    hold()
+    arguments = [stream.connection.public_id] if button.startswith("integrations") else []
+    answer = as_coach.post(reverse(button, args=arguments), follow=True)
+    job = SyncJob.objects.active().get()
+    assert (job.requested_by, job.trigger) == (coach, "manual")
+    if arguments:
+        assert "The sync waits and starts by itself." in answer.text
+    for address in ("/connections/", reverse("coaching:library")):
+        told = as_coach.get(address).text
+        assert "In the queue, place 1 of 1." in told, address
+        assert "<progress" not in told, "nothing moves"
+    listed = garmin["garmin"].count(library.LISTING)
+    assert (library.work(job).status, job.attempts, job.error_code) == ("queued", 0, "hold")
+    assert garmin["garmin"].count(library.LISTING) == listed
+    Provider.objects.update(mode=ProviderMode.ENABLED)
+    forget()
+    library.make_due(job)
+    taken("sync")
+    tick_jobs()
+    assert taken("sync") == [("integrations.tasks.run_sync", [job.pk])]
+    assert library.work(job).status == "succeeded"
+
+
 def let_in(percentage: int) -> None:
     FeatureFlag.objects.update_or_create(name="garmin-deliver", defaults={"percentage": percentage})
     forget()
@@ -206,7 +238,7 @@ def test_a_copy_for_who_is_not_in_yet_waits_an_hour_at_a_time(
 
 def test_maintenance_that_drains_lets_a_copy_on_its_way_arrive(link: CoachingLink, account: Account) -> None:
     delivery = accepted(link)
-    account.when("POST /api/workout-service/workout", lambda: window(Provider.objects.get(), "drain"))
+    account.when("POST /api/workout-service/workout", lambda: window(Provider.objects.get(slug="garmin"), "drain"))
     assert run(delivery).status == Status.DELIVERED
     later = run(accepted(link, easy_run("Later")))
     assert (later.status, later.attempts) == (Status.BLOCKED, 0)
