@@ -105,12 +105,15 @@ def progress(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 
 @require_POST
 def sync_now(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    """A run of each stream is due. While the provider may not be read from it waits, in a place that people see."""
     found = _own_connection(request, connection_id)
-    if found.status == Connection.Status.ACTIVE and not control.refusal(found.provider, "sync", found.user_id):
-        for stream in overview.streams_of(found):
-            scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL, by=signed_in(request))
-    else:
+    if found.status != Connection.Status.ACTIVE:
         messages.info(request, "It cannot sync at the moment. The card below says why.")
+        return redirect("integrations:connections")
+    for stream in overview.streams_of(found):
+        scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL, by=signed_in(request))
+    if control.refusal(found.provider, "sync", found.user_id):
+        messages.info(request, f"{found.provider} cannot be read from just now. The sync waits and starts by itself.")
     return redirect("integrations:connections")
 
 
