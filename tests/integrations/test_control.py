@@ -114,6 +114,20 @@ def test_maintenance_says_until_when(garmin_provider: Provider, phase: str, code
     assert control.disabled(garmin_provider, refused).retry_after == 60, "operations may end it early"
 
 
+def test_of_several_windows_the_next_one_counts(garmin_provider: Provider) -> None:
+    now = timezone.now()
+    under_way = window(garmin_provider, "read_only")
+    later = {name: now + hours * HOUR for name, hours in zip(NAMES, (-3, 5, 6, 7), strict=True)}
+    MaintenanceWindow.objects.create(provider=garmin_provider, message="And its cables.", **later)
+    refused = control.refusal(garmin_provider, "sync")
+    assert refused is not None
+    assert (refused.code, refused.until) == ("maintenance", under_way.ends_at)
+    assert not may_go_on(garmin_provider, "sync")
+    MaintenanceWindow.objects.filter(pk=under_way.pk).update(cancelled_at=now)
+    control.forget()
+    assert control.refusal(garmin_provider, "sync") is None, "the later one has not begun"
+
+
 def test_who_is_not_in_yet_is_told_and_nobody_else(garmin_provider: Provider) -> None:
     let_in(0, "connect")
     refused = control.refusal(garmin_provider, "connect", 7)
