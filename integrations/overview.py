@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import control, explanations
+from integrations import control, explanations, registry
 from integrations.control import Refusal
 from integrations.explanations import Explanation
 from integrations.gateways import settings_for
@@ -64,16 +64,17 @@ class Wait:
 
 def notices_for(user: User) -> list[Notice]:
     """For the head of every page: at most two queries, and none of Redis for who is connected with nothing."""
-    own = Connection.objects.live().for_user(user).select_related("provider")
-    found = [_notice(each) for each in own.annotate(read_at=Max("streams__last_success_at")).order_by("pk")]
-    return [notice for notice in found if notice]
+    own = Connection.objects.live().for_user(user).filter(provider__slug__in=registry.specs())
+    read_at = own.select_related("provider").annotate(read_at=Max("streams__last_success_at"))
+    return [notice for each in read_at.order_by("pk") if (notice := _notice(each))]
 
 
 def cards_for(user: User) -> list[Card]:
     """Every provider that can be connected, and those that are."""
     connections = {c.provider_id: c for c in Connection.objects.live().for_user(user).select_related("provider")}
     sessions = {s.provider_id: s for s in ConnectSession.objects.for_user(user).open()}
-    shown = [p for p in Provider.objects.all() if p.mode != ProviderMode.OFF or p.pk in connections]
+    known = Provider.objects.filter(slug__in=registry.specs())  # a row outlives its folder
+    shown = [p for p in known if p.mode != ProviderMode.OFF or p.pk in connections]
     return [_card(user, provider, connections.get(provider.pk), sessions.get(provider.pk)) for provider in shown]
 
 

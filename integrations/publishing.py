@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from integrations import control, health
+from integrations import control, health, registry
 from integrations.health import Service
 from integrations.models import MaintenanceWindow, Provider, ProviderMode
 from integrations.recent import Recent
@@ -56,7 +56,7 @@ def forget() -> None:
 
 def _read() -> list[ProviderStatus]:
     windows = list(MaintenanceWindow.objects.announced().order_by("starts_at"))
-    shown = Provider.objects.exclude(mode=ProviderMode.OFF)
+    shown = Provider.objects.filter(slug__in=registry.specs()).exclude(mode=ProviderMode.OFF)
     return [_of(provider, [w for w in windows if w.provider_id == provider.pk]) for provider in shown]
 
 

@@ -168,6 +168,11 @@ def test_a_sync_that_waits_shows_its_place(as_coach: Client, coach: User, garmin
         )
         stream = SyncStream.objects.create(connection=connection, resource="workouts")
         SyncJob.objects.create(stream=stream, error_code="hold", error_detail="Paused for everybody.")
+    elsewhere = Provider.objects.create(slug="elsewhere", name="Elsewhere", mode="enabled")
+    other = Connection.objects.create(
+        user=make_user("other@example.org", "Olaf Other"), provider=elsewhere, status="active", external_account_id="9"
+    )
+    SyncJob.objects.create(stream=SyncStream.objects.create(connection=other, resource="workouts"))
     words = "Paused for everybody. In the queue, place 2 of 2."
     addresses = ("/connections/", reverse("coaching:library"))
     for address in addresses:

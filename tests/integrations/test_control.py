@@ -250,6 +250,30 @@ def test_maintenance_stops_a_running_sync_at_its_next_page_and_draining_lets_it_
         assert garmin["garmin"].count(LISTING) == 1
 
 
+def test_what_another_process_set_stops_a_running_sync_at_its_next_page_and_not_two_seconds_later(
+    garmin: RunningSandbox, stream: SyncStream, garmin_provider: Provider
+) -> None:
+    Account(garmin, ACCOUNT).when(READ, lambda: hold(garmin_provider))
+    job = sync(stream)
+    assert (job.status, job.attempts, job.error_code) == (WAITS, 0, "disabled")
+    assert garmin["garmin"].count(LISTING) == 1
+    assert library.stored(stream) == {}
+
+
+def test_what_is_asked_for_by_itself_at_the_end_stops_as_well(
+    garmin: RunningSandbox, stream: SyncStream, garmin_provider: Provider
+) -> None:
+    sync(stream)
+    account, stored = Account(garmin, ACCOUNT), library.stored(stream)
+    for workout_id in list(stored)[:3]:
+        account.delete(workout_id)
+    account.when(READ, lambda: hold(garmin_provider))
+    asked = garmin["garmin"].count(library.READING)
+    assert sync(stream).status == WAITS
+    assert garmin["garmin"].count(library.READING) == asked + 1
+    assert library.stored(stream) == stored, "nothing is taken for gone"
+
+
 def test_nothing_new_begins_while_it_drains_and_all_goes_on_by_itself(
     garmin: RunningSandbox, stream: SyncStream, garmin_provider: Provider
 ) -> None:

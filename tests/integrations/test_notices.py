@@ -222,6 +222,13 @@ def let_nobody_in(direction: str) -> None:
     flags.forget()
 
 
+def test_a_provider_whose_folder_is_gone_breaks_no_page(page: Client, connection: Connection) -> None:
+    gone = Provider.objects.create(slug="gone", name="Gone Sports", mode=ProviderMode.HOLD)
+    Connection.objects.filter(pk=connection.pk).update(provider=gone)
+    for address in (HOME, "/connections/", "/status/"):
+        assert "Gone Sports" not in read(page, address)
+
+
 # /status/
 
 
