@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from coaching.models import CoachingLink
 from integrations import control, health, publishing
-from integrations.models import Connection, FeatureFlag, MaintenanceWindow, Provider, ProviderMode
+from integrations.models import Connection, FeatureFlag, MaintenanceWindow, Provider, ProviderMode, SyncJob, SyncStream
 from integrations.services.provisioning import sync_providers
 from tests.coaching.world import accepted
 from tests.journeys.conftest import Enter, Visitor
@@ -68,6 +68,10 @@ def test_what_people_see_while_a_provider_is_on_hold(
     see(athlete, "/connections/", "Garmin Connect is paused", "control-connections")
     coach = as_person(enter(width=width, theme=theme), link.coach)
     see(coach, reverse("coaching:delivery", args=[delivery.share.public_id]), "place 1 of 1", "control-delivery")
+    stream = SyncStream.objects.create(connection=link.coach.connections.get(), resource="workouts")
+    SyncJob.objects.create(stream=stream, requested_by=link.coach)
+    for label, address in (("library", reverse("coaching:library")), ("card", "/connections/")):
+        see(coach, address, "In the queue, place 1 of 1.", f"control-sync-{label}")
     Provider.objects.update(mode=ProviderMode.ENABLED)
     now_known()
     see(athlete, reverse("coaching:inbox"), "maintenance is planned", "control-announced")
