@@ -202,7 +202,7 @@ class Gateway:
             outcome = exc.code
             breaker.judge(permit, exc, self.policies.breaker)
             raise
-        except BaseException:
+        except BaseException:  # a mistake of ours, or a worker being stopped: the permit goes back at once
             permit.ignore()
             raise
         else:
@@ -255,7 +255,7 @@ class Gateway:
                 self._slow_down(error, call.scope)
             breaker.judge(permit, error, self.policies.breaker)
             raise error from None
-        except BaseException:
+        except BaseException:  # a mistake of ours, or a worker being stopped: the permit goes back at once
             permit.ignore()
             raise
         finally:

@@ -262,7 +262,7 @@ class _Pinned(HTTPConnection):
             if _unwrapped(peer) != _unwrapped(address):
                 raise Refused("the connection led to another address than was asked for")
             sock.settimeout(Timeout.resolve_default_timeout(self.timeout))
-        except BaseException:
+        except BaseException:  # whatever ends it, no socket is left behind
             sock.close()
             raise
         return sock

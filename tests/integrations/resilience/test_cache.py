@@ -238,26 +238,33 @@ def test_an_error_is_told_to_all_who_waited(caches: Caches) -> None:
 
 
 PROCESS = """
-import sys, time
+import sys
 from integrations.resilience.cache import LayeredCache, cache_key
 from integrations.resilience.policies import CachePolicy
 from integrations.resilience.state import SharedState
 import requests
 url, slug, redis_url = sys.argv[1:]
 cache = LayeredCache(slug, CachePolicy(ttl={"workouts": 300}), SharedState(redis_url))
-fetch = lambda: requests.get(url, timeout=10).json()
+print("asking", flush=True)
+fetch = lambda: requests.get(url, timeout=60).json()
 print(cache.get_or_fetch(cache_key("count", {}, scope="ada"), fetch, data_type="workouts").source)
 """
 
 
 def test_processes_that_ask_at_once_are_one_question(stub: Stub) -> None:
+    all_ask = threading.Event()
+
     def slow() -> Any:
-        time.sleep(1)  # so that the second process comes while the first is out
+        assert all_ask.wait(60)
         return status(200)
 
     stub.reply = slow
     arguments = [sys.executable, "-c", PROCESS, stub.url, uuid4().hex, settings.REDIS_URL]
     workers = [subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "asking\n"
+    all_ask.set()
     told = sorted(worker.communicate(timeout=60)[0].strip() for worker in workers)
     assert told == ["l2", "l2", "network"]
     assert len(stub.calls) == 1
