@@ -10,12 +10,16 @@ from integrations.records import (
     AccountRecord,
     ActivityRecord,
     Problem,
+    ProviderEvent,
     ScheduleRecord,
     WorkoutRecord,
     WorkoutSummary,
 )
+from integrations.signatures import Options
 
 type Raw = dict[str, Any]  # one item as the provider sent it
+
+UNSIGNED = "unsigned"  # a scheme: the provider signs nothing, the address and `Webhooks.accepts` are all the proof
 
 
 class Capability(StrEnum):
@@ -238,4 +242,42 @@ class RevokingLogin(Login, Protocol):
 
     def revoke(self, secrets: Mapping[str, str]) -> None:
         """From now on the provider refuses these secrets. Raises when it could not be told."""
+        ...
+
+
+class Webhooks(Protocol):
+    """`webhooks.py`, pure: what a provider sends us of its own accord. Bodies are verified before they come here.
+
+    `SCHEME` is one of `integrations.signatures.SCHEMES`, or UNSIGNED. `MOST_BYTES` caps a body. `ORDERED` asks that the
+    bodies about one object are processed in the order they came in.
+    """
+
+    SCHEME: str
+    OPTIONS: Options
+    MOST_BYTES: int
+    ORDERED: bool
+
+    def identify(self, headers: Mapping[str, str], payload: Any) -> str:
+        """What two deliveries of the same thing have in common, at most 128 letters; "" stands for the body's hash."""
+        ...
+
+    def handshake(self, query: Mapping[str, Sequence[str]], secrets: Sequence[str]) -> Mapping[str, Any] | None:
+        """The JSON answer to a GET by which the provider checks the address; None where it knows no such thing.
+
+        Raises InvalidSignature when the token is not one of `secrets`, DataError when the question makes no sense.
+        """
+        ...
+
+    def accepts(
+        self, headers: Mapping[str, str], payload: Any, client_id: str, registration: Mapping[str, Any]
+    ) -> bool:
+        """Whether the body is meant for us, beyond its signature: False is answered like a wrong signature.
+
+        `client_id` is the Provider row's, `registration` what operations or the provider noted at the endpoint, such
+        as a subscription's id. Raises DataError for what must not be stored at all, such as a hostile callback.
+        """
+        ...
+
+    def parse(self, payload: Any) -> list[ProviderEvent]:
+        """Everything the body tells. Types we do not know are UNKNOWN; raises DataError for an unexpected shape."""
         ...

@@ -1,9 +1,11 @@
 """What every provider folder keeps to. Each test runs for each folder the registry finds; nobody lists them here."""
 
+import inspect
 import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -11,12 +13,14 @@ from xml.etree import ElementTree
 import pytest
 from django.conf import settings
 
-from integrations import errors, providers, registry
+from integrations import errors, providers, registry, signatures
+from integrations.records import ProviderEvent
 from integrations.resilience.gateway import Gateway, Hooks
 from integrations.resilience.policies import Policies
 from integrations.resilience.state import SharedState
 from integrations.sandbox import RunningSandbox, running
-from integrations.spec import Adapter, Capability, Grant, Part, ProviderSpec, Raw, RawPage
+from integrations.spec import UNSIGNED, Adapter, Capability, Grant, Part, ProviderSpec, Raw, RawPage, Webhooks
+from tests.integrations.doubles.sender import webhooks as sender
 
 SLUGS = list(registry.specs())
 WITH_LOGIN = [slug for slug, spec in registry.specs().items() if spec.credential_fields]
@@ -45,6 +49,10 @@ for kind in EVERY_ERROR:
     EVERY_ERROR.extend(kind.__subclasses__())
 
 each_provider = pytest.mark.parametrize("slug", SLUGS)
+WITH_WEBHOOKS = [slug for slug, spec in registry.specs().items() if spec.can(Capability.WEBHOOKS)]
+each_webhooks = pytest.mark.parametrize(  # the tests' own sender keeps to it as well
+    "webhooks", [*(registry.webhooks(slug) for slug in WITH_WEBHOOKS), sender], ids=[*WITH_WEBHOOKS, "sender"]
+)
 
 
 def folder(slug: str) -> Path:
@@ -126,6 +134,27 @@ def test_each_capability_has_its_methods(slug: str) -> None:
 @each_provider
 def test_webhooks_are_declared_and_brought_together(slug: str) -> None:
     assert spec(slug).can(Capability.WEBHOOKS) == (Part.WEBHOOKS in spec(slug).parts)
+
+
+@each_webhooks
+def test_webhooks_say_how_they_are_signed_and_how_big_they_get(webhooks: Webhooks) -> None:
+    assert webhooks.SCHEME in {*signatures.SCHEMES, UNSIGNED}
+    assert isinstance(webhooks.OPTIONS, signatures.Options)
+    assert 0 < webhooks.MOST_BYTES <= 25 * 1024 * 1024
+    assert isinstance(webhooks.ORDERED, bool)
+    for name in ("identify", "handshake", "accepts", "parse"):
+        asked = list(inspect.signature(getattr(webhooks, name)).parameters)
+        assert asked == list(inspect.signature(getattr(Webhooks, name)).parameters)[1:]
+
+
+@pytest.mark.parametrize("payload", [{}, [], {"events": "none"}, {"object_id": {}, "event_time": "x"}], ids=repr)
+@each_webhooks
+def test_webhooks_meet_a_strange_body_with_a_data_error_at_most(webhooks: Webhooks, payload: object) -> None:
+    assert isinstance(webhooks.identify({}, payload), str)
+    with suppress(errors.DataError):
+        assert isinstance(webhooks.accepts({}, payload, "client", {}), bool)
+    with suppress(errors.DataError):
+        assert all(isinstance(event, ProviderEvent) for event in webhooks.parse(payload))
 
 
 @each_provider
