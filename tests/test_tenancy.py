@@ -26,7 +26,7 @@ OWNERS = {
     "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both",
     "consent": "athlete", "offer": "athlete", "import": "athlete", "decline": "athlete", "retry_import": "athlete",
 }  # fmt: skip
-PUBLIC = {"arrive"}  # the token itself is the permission
+PUBLIC = {"arrive", "receive"}  # the token itself is the permission
 
 
 def routes() -> Iterator[tuple[str, URLPattern]]:

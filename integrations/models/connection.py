@@ -30,6 +30,10 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
             status=Connection.Status.PAUSED, status_reason=Connection.CHECKING, status_changed_at__lt=since
         )
 
+    def doubted(self) -> Self:
+        """Those of which somebody said that they ended, and that nobody has asked the provider about yet."""
+        return self.active().exclude(doubted_at=None)
+
     def abandoned(self) -> Self:
         """Begun and never finished."""
         since = Now() - seconds(timing().pending_connection_s)
@@ -66,6 +70,7 @@ class Connection(models.Model):
     last_ok_at = models.DateTimeField(null=True, blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
     failing_days = models.PositiveSmallIntegerField(default=0)
+    doubted_at = models.DateTimeField(null=True, blank=True)  # a webhook says that it ended; a call decides
     notified_reauth_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -39,7 +39,7 @@ def accepts(headers: Mapping[str, str], payload: Any, client_id: str, registrati
 def parse(payload: Any) -> list[ProviderEvent]:
     try:
         return [_event(item) for item in payload["events"]]
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
         raise errors.DataError("the events have an unexpected shape", provider="sender") from exc
 
 
