@@ -1,6 +1,8 @@
 """Takes a request's bytes off the wire itself: Django would read them all before it says that they are too many."""
 
 import re
+import socket
+from contextlib import suppress
 from typing import Any
 
 from django.http import HttpRequest
@@ -33,20 +35,25 @@ def body_of(request: HttpRequest, most: int) -> bytes:
     if announced and not LENGTH.fullmatch(announced):
         raise Unreadable(400, "bad_request")
     if announced and int(announced) > most:
+        _stop_listening(meta)
         raise Unreadable(413, "too_large")
     if str(meta.get("HTTP_CONTENT_ENCODING", "identity")).strip().lower() != "identity":
         raise Unreadable(415, "unsupported_encoding")
     if not JSON_TYPE.fullmatch(str(meta.get("CONTENT_TYPE") or "")):
         raise Unreadable(415, "unsupported_type")
     if is_chunked and meta.get("wsgi.input_terminated"):  # the server ends the stream, there is no length to go by
-        return _read(meta["wsgi.input"], most + 1, most)
-    body = _read(request, int(announced or 0), most)
+        body = _read(meta["wsgi.input"], most + 1)
+        if len(body) > most:
+            _stop_listening(meta)
+            raise Unreadable(413, "too_large")
+        return body
+    body = _read(request, int(announced or 0))
     if len(body) < int(announced or 0):
         raise Unreadable(400, "incomplete")
     return body
 
 
-def _read(stream: Any, wanted: int, most: int) -> bytes:
+def _read(stream: Any, wanted: int) -> bytes:
     """Until `wanted` bytes are there or the stream ends."""
     pieces, there = [], 0
     try:
@@ -55,6 +62,12 @@ def _read(stream: Any, wanted: int, most: int) -> bytes:
             there += len(piece)
     except OSError:  # the sender went away, or its chunks are none
         raise Unreadable(400, "incomplete") from None
-    if there > most:
-        raise Unreadable(413, "too_large")
     return b"".join(pieces)
+
+
+def _stop_listening(meta: dict[str, Any]) -> None:
+    """Else the server would read on for seconds to save the connection, and a thread would be gone for as long."""
+    wire = meta.get("gunicorn.socket")
+    if wire is not None:
+        with suppress(OSError):  # the sender went away
+            wire.shutdown(socket.SHUT_RD)

@@ -80,5 +80,5 @@ def _refusal(status: int, code: str, **headers: str) -> HttpResponse:
 
 
 def _answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    shared = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-    return HttpResponse(body, status=status, content_type="application/json", headers={**shared, **(headers or {})})
+    said = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Content-Length": str(len(body))}
+    return HttpResponse(body, status=status, content_type="application/json", headers={**said, **(headers or {})})

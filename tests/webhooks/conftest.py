@@ -4,20 +4,19 @@ import base64
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from accounts.models import User
 from integrations import providers, registry
 from integrations.models import Connection, Provider, ProviderMode, SyncStream
-from tests.webhooks.wire import Sender
+from tests.webhooks import processes
+from tests.webhooks.processes import DOUBLES
+from tests.webhooks.wire import Door, Sender
 from webhooks import endpoints, outage
 from webhooks.models import WebhookEndpoint
 from webhooks.services import securing
 
-ROOT = Path(__file__).parents[2]
-DOUBLES = str(ROOT / "tests" / "integrations" / "doubles")
 PREFIX = "integrations.providers.sender"
 
 
@@ -76,3 +75,15 @@ def stream(account: Connection) -> SyncStream:
 def sender(endpoint: WebhookEndpoint, secret: str) -> Sender:
     """Signs as the provider does, and posts through Django's own test client."""
     return Sender(path=f"/webhooks/sender/{endpoint.token}/", secret=secret)
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None) -> Iterator[int]:
+    with processes.web() as port:
+        yield port
+
+
+@pytest.fixture
+def door(web: int, endpoint: WebhookEndpoint, secret: str) -> Door:
+    """The same over a real socket, to gunicorn."""
+    return Door(path=f"/webhooks/sender/{endpoint.token}/", secret=secret, port=web)
