@@ -1,6 +1,6 @@
 """The interface of a provider folder: what `provider.py` declares and what its other parts must offer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -56,11 +56,32 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True)
 class OAuthEndpoints:
+    """Paths: `authorize` below the base URL of that role, `token` and `revoke` below the one of "token".
+
+    `scopes` are asked for where the Provider row names none; `words` tell people what each of them allows, `uses` what
+    we do with it. `parameters` are sent to the authorize page beside the standard ones.
+    """
+
     authorize: str
     token: str
     revoke: str = ""
     scopes: tuple[str, ...] = ()
     pkce: bool = True
+    separator: str = " "  # between scopes
+    words: Mapping[str, str] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """What we are to an OAuth provider."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"OAuthClient(id={self.id!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +106,7 @@ class ProviderSpec:
     """One provider. `slug` is its folder's name; `base_urls` are keyed by role ("api", "token", ..).
 
     `limits` has buckets by key: "account" counts per connected account, "login" and "login_hour" guard logins.
+    `limit_from_headers(headers, now)` tells from any answer for how many seconds the provider wants no further call.
     `account_credential` names the credential field that identifies the account for cool-downs.
     """
 
@@ -98,6 +120,7 @@ class ProviderSpec:
     account_credential: str = ""
     oauth: OAuthEndpoints | None = None
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    limit_from_headers: Callable[[Mapping[str, str], float], float | None] | None = None
     policy: ProviderPolicy = ProviderPolicy()
     parts: frozenset[Part] = frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX})
 
@@ -116,10 +139,14 @@ class RawPage:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a login or a renewal gave us: the strings to seal, and when the access they give ends (None: unknown)."""
+    """What a login or a renewal gave us: the strings to seal, and when the access they give ends (None: unknown).
+
+    `scopes` are what the person allowed, where the provider says so.
+    """
 
     secrets: Mapping[str, str]
     expires_at: datetime | None
+    scopes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Grant(expires_at={self.expires_at})"
@@ -236,8 +263,25 @@ class Login(Protocol):
         ...
 
 
+class OAuthLogin(Protocol):
+    """`login.Login(gateway, client)` where the spec has `oauth`; `integrations.oauth.CodeLogin` is most of it."""
+
+    def __init__(self, gateway: Gateway, client: OAuthClient) -> None: ...
+
+    def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
+        """Secrets for the code that the person came back with; a code is good once.
+
+        `verifier` is empty where the spec has no PKCE. AuthenticationError(code="invalid_grant") when it is not taken.
+        """
+        ...
+
+    def renew(self, secrets: Mapping[str, str]) -> Grant:
+        """As in `Login`."""
+        ...
+
+
 @runtime_checkable
-class RevokingLogin(Login, Protocol):
+class RevokingLogin(Protocol):
     """A login that the provider lets us end."""
 
     def revoke(self, secrets: Mapping[str, str]) -> None:
