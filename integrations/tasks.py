@@ -34,19 +34,15 @@ def submit_code(session_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
-def check_connection(connection_id: int) -> None:
-    """Safe to run twice."""
-    activating.check(connection_id)
+def say_goodbye(connection_id: int) -> None:
+    """Safe to run twice: one run ends the login."""
+    revoking.say_goodbye(connection_id)
 
 
 @shared_task(ignore_result=True)
-def tick_connect_sessions() -> None:
-    """End what nobody acts on; ring again for what no worker has heard of."""
-    ticks.record("tick_connect_sessions", logging_in.tidy)
-    for session in ConnectSession.objects.unheard():
-        bell.ring(submit_code if session.status == ConnectSession.Status.CHECKING else log_in, session.pk)
-    for connection in Connection.objects.unheard():
-        bell.ring(check_connection, connection.pk)
+def check_connection(connection_id: int) -> None:
+    """Safe to run twice."""
+    activating.check(connection_id)
 
 
 @shared_task(ignore_result=True)
@@ -62,6 +58,18 @@ def tick_doubts() -> None:
     for connection_id in doubted:
         bell.ring(confirm_connection, connection_id)
     ticks.record("tick_doubts", lambda: len(doubted))
+
+
+@shared_task(ignore_result=True)
+def tick_connect_sessions() -> None:
+    """End what nobody acts on; ring again for what no worker has heard of."""
+    ticks.record("tick_connect_sessions", logging_in.tidy)
+    for session in ConnectSession.objects.unheard():
+        bell.ring(submit_code if session.status == ConnectSession.Status.CHECKING else log_in, session.pk)
+    for connection in Connection.objects.unheard():
+        bell.ring(check_connection, connection.pk)
+    for connection_id in Credential.objects.left_over():
+        bell.ring(say_goodbye, connection_id)
 
 
 @shared_task(ignore_result=True)
