@@ -51,7 +51,7 @@ def come_back(client: Client, url: str) -> "tuple[int, ConnectSession | None]":
 
 
 def call_back(client: Client, query: Mapping[str, object]) -> int:
-    return client.get(CALLBACK, query).status_code
+    return client.get(CALLBACK, dict(query)).status_code  # type: ignore[arg-type]
 
 
 def work() -> ConnectSession | None:

@@ -12,7 +12,7 @@ from integrations import errors
 from integrations.providers.strava import translator, validator
 from integrations.records import AccountRecord, Sport
 
-ROW = json.loads((Path(__file__).parent / "fixtures/activity_row.json").read_text(encoding="utf-8"))
+ROW: dict[str, Any] = json.loads((Path(__file__).parent / "fixtures/activity_row.json").read_text(encoding="utf-8"))
 
 
 def row(**changes: Any) -> dict[str, Any]:
