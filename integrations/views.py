@@ -223,8 +223,7 @@ def _consent_page(request: HttpRequest, provider: Provider) -> HttpResponse:
 def _leading_to(request: HttpRequest, response: HttpResponse, provider: Provider) -> HttpResponse:
     """Browsers hold a form's redirects against the page's policy, so this page's lets it end at the provider."""
     where = urlsplit(settings_for(provider).base_urls["authorize"])
-    policy: dict[str, list[str]] = {**settings.SECURE_CSP}
-    policy["form-action"] = [CSP.SELF, f"{where.scheme}://{where.netloc}"]
+    policy: dict[str, Any] = {**settings.SECURE_CSP, "form-action": [CSP.SELF, f"{where.scheme}://{where.netloc}"]}
     return csp_override(policy)(lambda _: response)(request)
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
-from integrations import credentials, oauth, registry
+from integrations import credentials, oauth, registry, sinks
 from integrations.models import Connection, ConnectSession, Credential, Provider, Resource, SyncStream
 from integrations.sandbox import RunningSandbox
 from integrations.services import connecting, logging_in, scheduling
@@ -451,7 +451,7 @@ def test_activities_are_read_once_somebody_takes_them(
 ) -> None:
     connect(athlete)
     assert not SyncStream.objects.exists()
-    monkeypatch.setitem(scheduling.sinks._sinks, Resource.ACTIVITIES, object())  # type: ignore[arg-type]
+    monkeypatch.setitem(sinks._sinks, Resource.ACTIVITIES, sinks.get(Resource.WORKOUTS))
     scheduling.add_streams(connection_of(athlete))
     assert [stream.resource for stream in SyncStream.objects.all()] == [Resource.ACTIVITIES]
 
