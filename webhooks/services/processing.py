@@ -97,7 +97,7 @@ def _claim() -> list[WebhookEvent]:
 
 def _work(event: WebhookEvent) -> None:
     provider, started = event.endpoint.provider, time.monotonic()
-    with tracing.trace(event.trace_id, event=str(event.public_id), provider=provider.slug):
+    with tracing.trace(event.trace_id, webhook=str(event.public_id), provider=provider.slug):
         try:
             with transaction.atomic():
                 outcome = _process(event, started)
@@ -214,7 +214,7 @@ def _bury(event: WebhookEvent, code: str, words: str, **fields: Any) -> bool:
     )
     if buried:
         metrics.DEAD.labels(code[:40]).inc()
-        log.error("webhook_dead", reason=code, event=str(event.public_id), is_first=is_first)
+        log.error("webhook_dead", reason=code, webhook=str(event.public_id), is_first=is_first)
     return buried
 
 
