@@ -32,7 +32,7 @@ SPEC = ProviderSpec(
             "activity:read_all": "View your activities, with those that only you can see.",
         },
         uses=(
-            "We read the activities you record and show them beside your plan.",
+            "We read the activities you record, for nobody but you.",
             "We change nothing in your account, and we train no machine with what we read.",
         ),
         parameters={"approval_prompt": "auto"},

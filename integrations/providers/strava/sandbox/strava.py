@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from integrations import oauth
-from integrations.providers.strava.sandbox import consent
+from integrations.providers.strava.sandbox import consent, emitting
 from integrations.providers.strava.sandbox.state import CLIENT_ID, CLIENT_SECRET, SHORT_LIFE_S, TOKEN_LIFE_S, State
 from integrations.sandbox import Answer, OwnFault, Request, Route, Sandbox, Store, route
 
@@ -45,6 +45,10 @@ class StravaSandbox(Sandbox):
         "train": "Record an activity on this day",
         "expire": "Let the access tokens run out",
         "revoke": "Take back the yes, as under My Apps",
+        "again": "Tell of the newest activity twice",
+        "late": "Tell of it an hour late",
+        "reorder": "Tell of its change before its coming",
+        "forge": "Tell, as a stranger, that the yes was taken back",
     }
 
     def __init__(self, store: Store) -> None:
@@ -86,15 +90,21 @@ class StravaSandbox(Sandbox):
     def change(self, key: str, what: str, item: str, value: str) -> None:  # noqa: ARG002 - the kit's
         with self.lock:
             person = self.state.people[key]
+            if what not in self.actions:
+                raise ValueError(f"nobody can {what!r} here")
             if what == "train":
                 self.state.record(person, datetime.combine(date.fromisoformat(value), datetime.now(UTC).timetz()))
             elif what == "expire":
                 self.state.expire(key)
             elif what == "revoke":
                 self.state.deauthorize(key)
-            else:
-                raise ValueError(f"nobody can {what!r} here")
             self.store.save()
+            self.last_told = emitting.tell(self._listeners(what), _events(person, what))
+
+    def _listeners(self, what: str) -> dict[str, Any]:
+        """Whom it is told; a forger knows the address, and not the subscription's number."""
+        known = self.state.subscriptions
+        return {str(int(key) + 1): row for key, row in known.items()} if what == "forge" else dict(known)
 
     @route("GET", AUTHORIZE)
     def ask(self, request: Request) -> Answer:
@@ -186,6 +196,20 @@ class StravaSandbox(Sandbox):
         rows = self.state.subscriptions.items()
         return Answer(data=[{"id": int(key), "callback_url": row["callback_url"]} for key, row in rows])
 
+    @route("POST", SUBSCRIPTIONS)
+    def subscribe(self, request: Request) -> Answer:
+        """One for the application, once its address has shaken hands."""
+        form = request.form()
+        address = form.get("callback_url", "")
+        if self.state.subscriptions:
+            return _error(400, "PushSubscription", "PushSubscription", "already exists")
+        if not (consent.may_send_to(address) and emitting.shakes_hands(address, form.get("verify_token", ""))):
+            return _error(400, "PushSubscription", "callback url", "not verifiable")
+        number = self.state.next_id("subscription", 120_000)
+        self.state.subscriptions[str(number)] = {"callback_url": address}
+        self.store.save()
+        return Answer(201, {"id": number})
+
     @route("DELETE", SUBSCRIPTIONS + "/{subscription}")
     def unsubscribe(self, request: Request) -> Answer:
         gone = self.state.subscriptions.pop(request.arguments["subscription"], None)
@@ -259,6 +283,19 @@ class StravaSandbox(Sandbox):
         except binascii.Error:
             return False
         return sent == ":".join(self.client).encode()
+
+
+def _events(person: Mapping[str, Any], what: str) -> list[emitting.Event]:
+    """What Strava, or somebody who poses as it, tells of a happening."""
+    owner, newest = person["id"], person["activities"][0]["id"]
+    came = emitting.happened("activity", newest, "create", owner=owner)
+    changed = emitting.happened("activity", newest, "update", owner=owner, updates={"title": "Renamed"})
+    gone = emitting.happened("athlete", owner, "update", owner=owner, updates={"authorized": "false"})
+    told = {
+        "train": [came], "again": [came, came], "late": [came | {"event_time": came["event_time"] - 3600}],
+        "reorder": [changed | {"event_time": changed["event_time"] + 1}, came], "revoke": [gone], "forge": [gone],
+    }  # fmt: skip
+    return told.get(what, [])
 
 
 def _problem(fields: Mapping[str, str]) -> Answer | None:
