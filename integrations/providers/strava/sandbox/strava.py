@@ -92,14 +92,16 @@ class StravaSandbox(Sandbox):
             person = self.state.people[key]
             if what not in self.actions:
                 raise ValueError(f"nobody can {what!r} here")
+            about = person["activities"][0]
             if what == "train":
-                self.state.record(person, datetime.combine(date.fromisoformat(value), datetime.now(UTC).timetz()))
+                start = datetime.combine(date.fromisoformat(value), datetime.now(UTC).timetz())
+                about = self.state.record(person, start)
             elif what == "expire":
                 self.state.expire(key)
             elif what == "revoke":
                 self.state.deauthorize(key)
             self.store.save()
-            self.last_told = emitting.tell(self._listeners(what), _events(person, what))
+            self.last_told = emitting.tell(self._listeners(what), _events(person["id"], about["id"], what))
 
     def _listeners(self, what: str) -> dict[str, Any]:
         """Whom it is told; a forger knows the address, and not the subscription's number."""
@@ -285,11 +287,10 @@ class StravaSandbox(Sandbox):
         return sent == ":".join(self.client).encode()
 
 
-def _events(person: Mapping[str, Any], what: str) -> list[emitting.Event]:
+def _events(owner: int, activity: int, what: str) -> list[emitting.Event]:
     """What Strava, or somebody who poses as it, tells of a happening."""
-    owner, newest = person["id"], person["activities"][0]["id"]
-    came = emitting.happened("activity", newest, "create", owner=owner)
-    changed = emitting.happened("activity", newest, "update", owner=owner, updates={"title": "Renamed"})
+    came = emitting.happened("activity", activity, "create", owner=owner)
+    changed = emitting.happened("activity", activity, "update", owner=owner, updates={"title": "Renamed"})
     gone = emitting.happened("athlete", owner, "update", owner=owner, updates={"authorized": "false"})
     told = {
         "train": [came], "again": [came, came], "late": [came | {"event_time": came["event_time"] - 3600}],

@@ -1,4 +1,4 @@
-"""The stand-in keeps Strava's rules: codes and refresh tokens are good once, permissions count, subscribers shake hands."""
+"""The stand-in keeps Strava's rules: refresh tokens are good once, permissions count, subscribers shake hands."""
 
 import json
 import threading
@@ -19,6 +19,7 @@ from integrations.resilience.gateway import Gateway, Hooks
 from integrations.resilience.policies import Policies
 from integrations.resilience.state import SharedState
 from integrations.sandbox import RunningSandbox, running
+from integrations.signatures import InvalidSignature
 from integrations.spec import OAuthClient
 
 ADA = "athlete1@sandbox.example"
@@ -70,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             told = webhooks.handshake(parse_qs(urlsplit(self.path).query), [TOKEN])
             self._say(200, json.dumps(told).encode())
-        except Exception:  # noqa: BLE001 - whatever it is, there is no handshake
+        except (errors.DataError, InvalidSignature):
             self._say(403, b"{}")
 
     def do_POST(self) -> None:
@@ -171,6 +172,7 @@ def test_a_subscriber_hears_what_happens(box: StravaSandbox, gateway: Gateway, l
     assert [event.name for event in told] == [
         *["activity.create"] * 4, "activity.update", "activity.create", "athlete.update", "athlete.update",
     ]  # fmt: skip
+    assert told[0].object_id == str(box.state.counters["activity"]), "the one that was recorded"
     assert told[1].dedupe_key == told[2].dedupe_key
     assert told[3].happened_at
     assert told[2].happened_at
