@@ -10,7 +10,7 @@ PEOPLE = Q(content_type__app_label="accounts", content_type__model="user")
 
 GROUPS = {
     VIEW: (OURS | SCHEDULES) & Q(codename__startswith="view_"),
-    OPERATE: ((OURS | SCHEDULES) & Q(codename__startswith="change_")) & ~PEOPLE,
+    OPERATE: (((OURS | SCHEDULES) & Q(codename__startswith="change_")) & ~PEOPLE) | Q(codename="read_webhook_body"),
     SECRETS: (PEOPLE & Q(codename="change_user"))
     | Q(codename__in=["set_provider_secrets", "set_webhook_secrets", "rotate_keys"]),
 }

@@ -166,7 +166,7 @@ class WebhookEvent(Leased):
     objects: WebhookEventQuerySet = WebhookEventQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
-        permissions = [("view_webhook_body", "Can read what webhooks say")]
+        permissions = [("read_webhook_body", "Can read what webhooks say")]
         constraints = [
             *lease_checks("webhookevent"),
             models.UniqueConstraint(fields=["endpoint", "dedupe_key"], name="webhookevent_once"),

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='webhooks.webhookendpoint')),
             ],
             options={
-                'permissions': [('view_webhook_body', 'Can read what webhooks say')],
+                'permissions': [('read_webhook_body', 'Can read what webhooks say')],
             },
         ),
         migrations.CreateModel(
