@@ -122,15 +122,6 @@ class CodeLogin:
         answer = self._ask_token(form, operation="renew")
         return read_grant(answer, provider=self.SPEC.slug, refresh_token=secrets[REFRESH])
 
-    def revoke(self, secrets: Mapping[str, str]) -> None:
-        """RFC 7009; a token that is over already counts as revoked there."""
-        self._post(
-            self._endpoints.revoke,
-            {"token": secrets[REFRESH]},
-            operation="revoke",
-            auth=(self.client.id, self.client.secret),
-        )
-
     @property
     def _endpoints(self) -> OAuthEndpoints:
         assert self.SPEC.oauth is not None, "a CodeLogin belongs to a spec with oauth"
@@ -164,6 +155,15 @@ class CodeLogin:
         if word in self.NOT_US:
             return errors.ConfigurationError(provider=slug, code="oauth_client", status=refusal.status)
         return refusal
+
+
+class RevocableCodeLogin(CodeLogin):
+    """For providers that let us end a login as RFC 7009 says."""
+
+    def revoke(self, secrets: Mapping[str, str]) -> None:
+        """A token that is over already counts as revoked there."""
+        us = (self.client.id, self.client.secret)
+        self._post(self._endpoints.revoke, {"token": secrets[REFRESH]}, operation="revoke", auth=us)
 
 
 def _token(value: Any, provider: str) -> str:

@@ -264,7 +264,7 @@ class Login(Protocol):
 
 
 class OAuthLogin(Protocol):
-    """`login.Login(gateway, client)` where the spec has `oauth`; `integrations.oauth.CodeLogin` is most of it."""
+    """`login.Login(gateway, client)` where the spec has `oauth`; the classes of `integrations.oauth` are most of it."""
 
     def __init__(self, gateway: Gateway, client: OAuthClient) -> None: ...
 

@@ -175,12 +175,10 @@ def test_a_state_that_we_did_not_give_is_refused(strava: RunningSandbox, athlete
 
 
 def test_a_state_is_good_in_its_own_login_session_only(strava: RunningSandbox, athlete: User, stranger: User) -> None:
-    client = browser(athlete)
+    other_device, client = browser(athlete), browser(athlete)
+    depart(other_device)  # which has been given a state of its own, of the attempt before
     back = query_of(decide(depart(client)))
-    other_device = browser(athlete)
-    depart_there = other_device.get(CONNECT)  # it has a session of its own, and a state of none
-    assert depart_there.status_code == 302
-    for thief in (other_device, browser(stranger), Client()):
+    for thief in (other_device, browser(athlete), browser(stranger), Client()):
         assert call_back(thief, back) == 400
     assert calls(strava) == 0
     client.logout()

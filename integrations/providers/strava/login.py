@@ -2,14 +2,14 @@
 
 from typing import ClassVar
 
-from integrations.oauth import CodeLogin
+from integrations.oauth import RevocableCodeLogin
 from integrations.providers.strava.provider import SPEC
 from integrations.spec import ProviderSpec
 
 
-class Login(CodeLogin):
+class Login(RevocableCodeLogin):
     """Standard but for the words of its refusals. Revoking one token of an athlete ends all that he gave us."""
 
     SPEC: ClassVar[ProviderSpec] = SPEC
-    ENDED = CodeLogin.ENDED | {"RefreshToken.invalid", "AuthorizationCode.invalid", "AuthorizationCode.expired"}
-    NOT_US = CodeLogin.NOT_US | {"Application.invalid", "Application.inactive"}
+    ENDED = RevocableCodeLogin.ENDED | {"RefreshToken.invalid", "AuthorizationCode.invalid"}
+    NOT_US = RevocableCodeLogin.NOT_US | {"Application.invalid", "Application.inactive"}
