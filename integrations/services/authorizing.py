@@ -121,7 +121,7 @@ def _read(query: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _find(user: User, provider: Provider, state: str, binding: str) -> ConnectSession:
-    if not (binding and _STATE.fullmatch(state)):
+    if not _STATE.fullmatch(state):
         raise BadCallback
     waiting = ConnectSession.objects.for_user(user).open().filter(provider=provider, status=Session.NEEDS_CODE)
     session = waiting.filter(kind=ConnectSession.Kind.OAUTH, state_hash=_hash(state, user, binding)).first()
