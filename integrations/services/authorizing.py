@@ -103,7 +103,7 @@ def arrive(user: User, provider: Provider, query: Mapping[str, Sequence[str]], *
 def _accept(session: ConnectSession, **said: str) -> ConnectSession:
     """The first to come with this state; from then on it is worth nothing."""
     waiting = vault.open_json(session.sealed, **session.place)
-    live = ConnectSession.objects.open().filter(pk=session.pk, status=Session.NEEDS_CODE, sealed=session.sealed)
+    live = ConnectSession.objects.open().filter(pk=session.pk, status=Session.NEEDS_CODE)
     taken = live.update(
         status=Session.CHECKING, sealed=vault.seal_json(waiting | said, **session.place), queued_at=Now()
     )

@@ -153,7 +153,7 @@ def test_a_state_is_good_once(strava: RunningSandbox, athlete: User) -> None:
     assert only().status == Session.DONE
 
 
-def test_fifty_callbacks_at_once_are_one_exchange(strava: RunningSandbox, athlete: User) -> None:
+def test_twenty_callbacks_at_once_are_one_exchange(strava: RunningSandbox, athlete: User) -> None:
     client = browser(athlete)
     back = query_of(decide(depart(client)))
     statuses = in_parallel(20, lambda _: call_back(client, back))
@@ -206,6 +206,7 @@ def test_a_state_ends_after_ten_minutes(strava: RunningSandbox, athlete: User) -
     past = timezone.now() - timedelta(seconds=1)
     ConnectSession.objects.update(created_at=past - timedelta(minutes=10), expires_at=past)
     assert call_back(client, back) == 400
+    assert call_back(client, {"state": back["state"], "error": "access_denied"}) == 400
     assert calls(strava) == 0
     logging_in.tidy()
     assert (only().status, only().error_code) == (Session.FAILED, "expired")
