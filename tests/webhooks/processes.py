@@ -48,14 +48,12 @@ def process(*command: str, env: dict[str, str]) -> Iterator[subprocess.Popen[byt
 
 
 @contextmanager
-def web(**more: str) -> Iterator[int]:
+def web(module: str = "tests.webhooks.server", workers: int = 1, **more: str) -> Iterator[int]:
     """Gunicorn as the demo and the image start it. Yields its port."""
     port = free_port()
-    options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", "1", "--threads", "8"]
+    options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", str(workers), "--threads", "8"]
     options += ["--no-control-socket", "--log-level", "error", "--graceful-timeout", "1"]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "tests.webhooks.server", *options], cwd=ROOT, env=environment(**more)
-    )
+    started = subprocess.Popen([sys.executable, "-m", "gunicorn", module, *options], cwd=ROOT, env=environment(**more))
     try:
         _wait_for(port)
         yield port

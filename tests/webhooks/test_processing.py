@@ -240,6 +240,7 @@ def test_a_new_secret_counts_at_once_and_the_old_one_for_another_day(sender: Sen
     assert [each.send().status for each in (sender, from_now_on)] == [200, 200]
     new, old = WebhookSecret.objects.order_by("-pk")
     assert (new.state, old.state) == ("new", "retiring")
+    assert old.not_after is not None
     assert timedelta(hours=23) < old.not_after - timezone.now() < timedelta(hours=25)
     WebhookSecret.objects.filter(pk=old.pk).update(not_after=Now() - timedelta(seconds=1))
     keeping.tidy()

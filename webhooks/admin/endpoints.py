@@ -57,7 +57,7 @@ class WebhookEndpointAdmin(OperationsAdmin):
     def may_operate(self, request: HttpRequest) -> bool:
         return signed_in(request).has_perm(MAY_SET_SECRETS)
 
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:  # type: ignore[override]
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         return self.may_operate(request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -99,7 +99,7 @@ class WebhookEventAdmin(OperationsAdmin):
 
     @admin.display(description="attempts made")
     def tries(self, event: WebhookEvent) -> str:
-        made = event.attempts_made.all()[:MOST_ATTEMPTS]  # type: ignore[attr-defined]  # the related name
+        made = event.attempts_made.all()[:MOST_ATTEMPTS]
         return render_to_string("admin/webhooks/_attempts.html", {"attempts": made})
 
     @admin.display(description="body, masked")

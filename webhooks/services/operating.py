@@ -44,9 +44,8 @@ class Selection:
 
     def dry_run(self) -> list[dict[str, Any]]:
         """How many of each kind would be replayed; nothing changes."""
-        return list(
-            self.rows().order_by().values("status", "event_type", "reason").annotate(n=Count("pk")).order_by("-n")
-        )
+        groups = self.rows().order_by().values("status", "event_type", "reason").annotate(n=Count("pk"))
+        return [dict(group) for group in groups.order_by("-n")]
 
 
 def replay(event: WebhookEvent) -> bool:
@@ -83,7 +82,7 @@ def causes() -> list[dict[str, Any]]:
     """The dead by provider, cause and type, most first."""
     dead = WebhookEvent.objects.dead().order_by()
     grouped = dead.values("endpoint__provider__slug", "endpoint__provider__name", "reason", "event_type")
-    return list(grouped.annotate(n=Count("pk")).order_by("-n", "reason", "event_type"))
+    return [dict(group) for group in grouped.annotate(n=Count("pk")).order_by("-n", "reason", "event_type")]
 
 
 def _end(event: WebhookEvent, states: list[Any], to: str) -> bool:
