@@ -41,8 +41,8 @@ def test_b18_and_b19_without_database_503_and_without_broker_200(
     endpoint: WebhookEndpoint, secret: str, tmp_path: Path, hanging_broker: str
 ) -> None:
     line = Line(tmp_path, f"{processes.database_folder()}/{processes.SOCKET}")
-    broker = {"REDIS_URL": f"unix://{hanging_broker}?db=0", "CELERY_BROKER_URL": f"redis+socket://{hanging_broker}"}
-    with processes.web(database_folder=str(tmp_path), **broker) as port:
+    redis, celery = f"unix://{hanging_broker}?db=0", f"redis+socket://{hanging_broker}"
+    with processes.web(database_folder=str(tmp_path), REDIS_URL=redis, CELERY_BROKER_URL=celery) as port:
         door = Door(path=f"/webhooks/sender/{endpoint.token}/", secret=secret, port=port)
         for _ in range(10):
             started = time.monotonic()

@@ -9,7 +9,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from integrations.models import Connection, MaintenanceWindow, Provider, ProviderMode, SyncStream
+from integrations.models import Connection, MaintenanceWindow, Provider, ProviderMode, SyncJob, SyncStream
+from integrations.services import concluding, scheduling
 from tests.webhooks.wire import Sender, body_of, event
 from webhooks.models import AppliedObject, WebhookAttempt, WebhookEndpoint, WebhookEvent, WebhookSecret
 from webhooks.services import keeping, processing, securing
@@ -83,6 +84,16 @@ def test_ten_pings_are_one_run(sender: Sender, stream: SyncStream) -> None:
     processing.process_due()
     stream.refresh_from_db()
     assert stream.next_run_at == first
+
+
+def test_a_hint_that_comes_during_a_run_has_the_stream_run_once_more(sender: Sender, stream: SyncStream) -> None:
+    job = SyncJob.objects.claim(scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL).pk)
+    assert job is not None
+    job.write(started_at=Now())
+    sender.send()
+    processing.process_due()
+    concluding.give_up(job, stream, code="data", words="unreadable")
+    assert is_nudged(stream)
 
 
 def test_a_body_about_many_reaches_each_of_them(sender: Sender, stream: SyncStream, provider: Provider) -> None:
