@@ -4,14 +4,15 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 VIEW, OPERATE, SECRETS = "Operations: view", "Operations: operate", "Operations: secrets"
-OURS = Q(content_type__app_label__in=["accounts", "integrations", "coaching"])
+OURS = Q(content_type__app_label__in=["accounts", "integrations", "webhooks", "coaching"])
 SCHEDULES = Q(content_type__app_label="django_celery_beat")
 PEOPLE = Q(content_type__app_label="accounts", content_type__model="user")
 
 GROUPS = {
     VIEW: (OURS | SCHEDULES) & Q(codename__startswith="view_"),
     OPERATE: ((OURS | SCHEDULES) & Q(codename__startswith="change_") & ~PEOPLE) | Q(codename="add_maintenancewindow"),
-    SECRETS: (PEOPLE & Q(codename="change_user")) | Q(codename__in=["set_provider_secrets", "rotate_keys"]),
+    SECRETS: (PEOPLE & Q(codename="change_user"))
+    | Q(codename__in=["set_provider_secrets", "set_webhook_secrets", "rotate_keys"]),
 }
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from accounts.models import User
@@ -34,6 +35,37 @@ class TraceMiddleware:
                 route = request.resolver_match.route if request.resolver_match else ""
                 log.info("request", method=request.method, route=route, status=response.status_code)
             return response
+
+
+class IntakeMiddleware:
+    """Stands first: what providers send goes straight to its view, past sessions, cookies, pages and their headers.
+
+    Over plain http it is refused where the rest of the site would be redirected: a redirect would come too late.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith("/webhooks/"):
+            return self.get_response(request)
+        ip = request.META.get("REMOTE_ADDR", "")
+        with tracing.trace(request.headers.get(tracing.HEADER, ""), ip=ip) as trace_id:
+            response = self._answer(request)
+            response.headers[tracing.HEADER] = trace_id
+            if response.status_code != 200:  # of the others a row tells, under the same trace id
+                log.info("webhook", status=response.status_code)
+            return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            return JsonResponse({"error": "https_only"}, status=403)
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return JsonResponse({"error": "not_found"}, status=404)
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        return response
 
 
 class ViewerMiddleware:

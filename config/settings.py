@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "lucide",
     "accounts",
     "integrations",
+    "webhooks",
     "coaching",
     "config",
 ]
@@ -64,6 +65,7 @@ if DEMO:
     INSTALLED_APPS.append("config.demo")
 
 MIDDLEWARE = [
+    "config.middleware.IntakeMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "config.middleware.TraceMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -144,6 +146,9 @@ CELERY_TASK_ROUTES = {  # where each task waits: what somebody looks at, the lon
     "integrations.tasks.renew_credential": {"queue": "interactive"},
     "integrations.tasks.self_test": {"queue": "interactive"},
     "integrations.tasks.run_sync": {"queue": "sync"},
+    "webhooks.tasks.process_events": {"queue": "webhooks"},
+    "integrations.tasks.confirm_connection": {"queue": "housekeeping"},
+    "integrations.tasks.say_goodbye": {"queue": "housekeeping"},
     "integrations.tasks.dispatch_events": {"queue": "housekeeping"},
     "integrations.tasks.rotate_keys": {"queue": "housekeeping"},
     "coaching.tasks.deliver": {"queue": "interactive"},

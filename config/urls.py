@@ -15,6 +15,7 @@ urlpatterns = [
     path("account/", include("accounts.urls")),
     path("account/", include("allauth.urls")),
     path("connections/", include("integrations.urls")),
+    path("webhooks/", include("webhooks.urls")),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("health/providers", health.providers, name="health_providers"),

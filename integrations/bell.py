@@ -1,6 +1,8 @@
 """Ring the broker's bell after the commit. The row is the truth: an unheard bell costs a tick, never the work."""
 
+import os
 from dataclasses import dataclass
+from threading import Event, Lock, Thread
 from typing import Any
 
 import structlog
@@ -9,6 +11,8 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = structlog.get_logger(__name__)
+
+WAKE_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Named:
 
 RUN_SYNC = Named("integrations.tasks.run_sync")
 DISPATCH_EVENTS = Named("integrations.tasks.dispatch_events")
+CONFIRM_CONNECTION = Named("integrations.tasks.confirm_connection")
 SELF_TEST = Named("integrations.tasks.self_test")
 ROTATE_KEYS = Named("integrations.tasks.rotate_keys")
 
@@ -45,3 +50,51 @@ class _Peal:
             current_app.send_task(self.name, args=self.args)
         except OperationalError:
             log.warning("broker_away", task=self.name)
+
+
+class _Sleeper:
+    """Sends what was asked for from a thread of its own, at most once a second however often it was asked."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._wanted: set[str] = set()
+        self._asked = Event()
+        self._thread: Thread | None = None
+
+    def ask(self, name: str) -> None:
+        with self._lock:
+            self._wanted.add(name)
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="bell", daemon=True)
+                self._thread.start()
+        self._asked.set()
+
+    def _run(self) -> None:
+        pause = Event()  # never set: a sleep that belongs to this thread
+        while self._asked.wait():
+            self._asked.clear()
+            with self._lock:
+                wanted, self._wanted = self._wanted, set()
+            for name in wanted:
+                _Peal(name, ())()
+            pause.wait(WAKE_EVERY_S)
+
+
+_sleeper = _Sleeper()
+
+
+def wake(task: "Task[Any, Any] | Named") -> None:
+    """Ring for work that stands in committed rows, at most once a second and process.
+
+    Never waits for the broker: not even while it hangs.
+    """
+    _sleeper.ask(task.name)
+
+
+def _forget() -> None:
+    """A child process has neither its parent's thread nor the right to its locks."""
+    global _sleeper  # noqa: PLW0603
+    _sleeper = _Sleeper()
+
+
+os.register_at_fork(after_in_child=_forget)

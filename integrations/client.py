@@ -183,7 +183,7 @@ class ProviderClient:
                 try:
                     page.records.append(self._activity(raw))
                 except errors.DataError as exc:
-                    page.bad.append(BadItem(str(raw.get("activityId", "")), exc.message))
+                    page.bad.append(BadItem(str(raw.get("activityId") or raw.get("id") or ""), exc.message))
             yield page
 
     def _activity(self, raw: Raw) -> ActivityRecord:

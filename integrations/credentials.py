@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import AuditEntry
-from integrations import encryption, errors, events, gateways, metrics, registry, vault
+from integrations import encryption, errors, events, logins, metrics, vault
 from integrations.models import Connection, Credential, Provider
 from integrations.spec import Grant
 from integrations.timing import seconds, timing
@@ -95,7 +95,7 @@ def usable(connection: Connection) -> Held:
 
 def present(connection: Connection) -> Held:
     """What is there, good or not; for ending it. Raises AuthenticationError when there is nothing."""
-    return _open(_current(connection), connection)
+    return _open(_current(connection, ended=True), connection)
 
 
 def renew(connection: Connection, *, seen_version: int, force: bool = False) -> Held:
@@ -132,6 +132,12 @@ def lose(connection: Connection, reason: str, *, paused: bool = False) -> None:
         if lost:
             audit.record("connection.needs_reauth", connection, level=AuditEntry.Level.SECURITY, reason=reason)
             events.publish("connection.needs_reauth", connection, connection=connection, reason=reason)
+
+
+def hold(credential: Credential) -> bool:
+    """The right to end this login for one lease's time. False: somebody else has it."""
+    free = Credential.objects.filter(FREE, pk=credential.pk)
+    return bool(free.update(lease_token=uuid4(), lease_until=Now() + seconds(timing().refresh_lease_s)))
 
 
 def erase(connection: Connection) -> None:
@@ -179,8 +185,11 @@ def _due() -> QuerySet[Credential]:
     )
 
 
-def _current(connection: Connection) -> Credential:
-    credential = Credential.objects.filter(connection_id=connection.pk).first()
+def _current(connection: Connection, *, ended: bool = False) -> Credential:
+    """What a disconnected account had only waits to be revoked: nobody calls with it any more."""
+    kept = Credential.objects.filter(connection_id=connection.pk)
+    over = Q(connection__status=Connection.Status.DISCONNECTED)
+    credential = (kept if ended else kept.exclude(over)).first()
     if credential is None:
         raise errors.AuthenticationError(code="no_credential", provider=connection.provider.slug)
     return credential
@@ -212,8 +221,7 @@ def _exchange(connection: Connection, credential: Credential, held: Held, lease:
     """The one call of the lease's holder."""
     provider = connection.provider
     try:
-        login = registry.login_class(provider.slug)(gateways.gateway_for(provider))
-        grant = login.renew(held.secrets)
+        grant = logins.login_for(provider).renew(held.secrets)
     except errors.IntegrationError as exc:
         if isinstance(exc, errors.AuthenticationError) and exc.code == INVALID_GRANT:
             return _after_refusal(connection, held, exc)

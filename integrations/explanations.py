@@ -115,6 +115,26 @@ FAILURES: dict[str, tuple[str, str, str]] = {
         "We keep your library and deliveries with the account they came from, so the old connection was left as it is.",
         "Log in with the account of before, or disconnect the old connection first and then connect the new one.",
     ),
+    "consent_refused": (
+        "You did not allow it",
+        SAVED_NOTHING + " {p} told us that you said no, and nothing else.",
+        "If you change your mind, start again.",
+    ),
+    "missing_scope": (
+        "A permission was left out (missing scope)",
+        SAVED_NOTHING + " On {p}'s page a box was not ticked, and without all of them we cannot do our part.",
+        "Start again and leave all boxes ticked. The page before it says what each is for.",
+    ),
+    "code_refused": (
+        "{p} did not accept what you came back with",
+        SAVED_NOTHING + " What it gives your browser to bring along is good once and for a few minutes.",
+        "Start again.",
+    ),
+    "odd_callback": (
+        "{p} sent you back without an answer we know",
+        SAVED_NOTHING + " It did not say yes, and it did not say that you said no.",
+        "Start again. If it happens twice, tell us.",
+    ),
     "cancelled": ("You stopped this login", SAVED_NOTHING, "Start again whenever you like."),
     "disconnected": ("The connection was ended meanwhile", SAVED_NOTHING, "Connect again whenever you like."),
     "unexpected": (
@@ -123,12 +143,42 @@ FAILURES: dict[str, tuple[str, str, str]] = {
         "Try again later.",
     ),
 }
-MILD = {"cancelled", "expired", "disconnected", "throttled", "disabled"}
+# Where the person says yes at the provider itself, no password is typed here and no code is sent.
+CONSENT_FAILURES: dict[str, tuple[str, str, str]] = {
+    "unreachable": (
+        "{p} cannot be reached just now",
+        SAVED_NOTHING + " You said yes there, but we could not fetch the key that goes with it.",
+        "Start again in a few minutes.",
+    ),
+    "expired": (
+        "You did not come back from {p} in time",
+        SAVED_NOTHING + " For your safety the way back is open for ten minutes only.",
+        "Start again.",
+    ),
+    "account_taken": (
+        "This {p} account is already connected here",
+        SAVED_NOTHING + " An account can belong to one person only, and it belongs to another login of ours.",
+        "If it is yours, disconnect it there first. If you meant another account, log out on {p}'s own website first.",
+    ),
+    "other_account": (
+        "That is another {p} account than before",
+        "We keep what came from it with its account, so the old connection was left as it is.",
+        "Log in on {p}'s own website with the account of before, or disconnect the old connection first.",
+    ),
+}
+MILD = {"consent_refused", "cancelled", "expired", "disconnected", "throttled", "disabled"}
 EXPIRED: dict[str, str] = {ConnectSession.Status.NEEDS_CODE: "expired"}
 WORKING: dict[str, tuple[str, str]] = {
     ConnectSession.Status.QUEUED: ("Waiting for a free worker", "It starts in a moment."),
     ConnectSession.Status.WORKING: ("Logging in to {p}", "This takes a few seconds; {p} wants us to go slowly."),
     ConnectSession.Status.CHECKING: ("Checking your code at {p}", "This takes a few seconds."),
+}
+CONSENT_WORKING: dict[str, tuple[str, str]] = {
+    ConnectSession.Status.NEEDS_CODE: (
+        "Waiting for you at {p}",
+        "Say there what we may do. The way back is open for ten minutes.",
+    ),
+    ConnectSession.Status.CHECKING: ("You are back from {p}", "We fetch our key and read whose account it is."),
 }
 IN_LINE = (
     "You are next in line",
@@ -168,16 +218,20 @@ PAUSE_PROBLEMS = {
 
 
 def of_session(session: ConnectSession) -> Explanation:
-    """For every state but "needs code", whose page is a form."""
+    """For every state but that of a login which needs a code, whose page is a form."""
     name = session.provider.name
+    consent = session.is_consent
     if session.status == ConnectSession.Status.DONE:
-        return Explanation(f"{name} is connected", "Your password was not kept.", tone="good")
+        why = f"You can take it back at any time, here or at {name}." if consent else "Your password was not kept."
+        return Explanation(f"{name} is connected", why, tone="good")
     if session.status == ConnectSession.Status.FAILED or session.is_expired:
         code = session.error_code if session.is_over else EXPIRED.get(session.status, "not_started")
-        what, why, following = FAILURES.get(code, FAILURES["unexpected"])
+        known = FAILURES | CONSENT_FAILURES if consent else FAILURES
+        what, why, following = known.get(code, FAILURES["unexpected"])
         tone = "warn" if code in MILD else "bad"
         return Explanation(what.format(p=name), why.format(p=name), following.format(p=name), tone)
-    what, why = IN_LINE if session.error_code == "throttled" else WORKING[session.status]
+    working = WORKING | CONSENT_WORKING if consent else WORKING
+    what, why = IN_LINE if session.error_code == "throttled" else working[session.status]
     return Explanation(what.format(p=name), why.format(p=name), tone="info")
 
 

@@ -52,7 +52,8 @@ def settings_for(provider: Provider) -> ProviderSettings:
     limits |= {
         key: RateLimitPolicy(float(value["capacity"]), float(value["per_s"])) for key, value in provider.limits.items()
     }
-    policies = Policies(limits=limits, retry=RETRY, pool=POOL).scaled(settings.TIME_SCALE)
+    policies = Policies(limits=limits, retry=RETRY, pool=POOL, limit_from_headers=spec.limit_from_headers)
+    policies = policies.scaled(settings.TIME_SCALE)
     policy = ProviderPolicy(provider.visible_to_coach, provider.cache_days, provider.may_merge)
     return ProviderSettings({**spec.base_urls, **provider.base_urls}, policies, policy)
 

@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import User
-from integrations import control, explanations, registry
+from integrations import control, explanations, logins, registry
 from integrations.control import Refusal
 from integrations.explanations import Explanation
 from integrations.gateways import settings_for
@@ -69,6 +69,22 @@ def notices_for(user: User) -> list[Notice]:
     return [notice for each in read_at.order_by("pk") if (notice := _notice(each))]
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a provider will ask the person, and what his yes is good for."""
+
+    asks: list[str]
+    uses: list[str]
+    policy: list[str]
+    is_set_up: bool
+
+
+def consent_of(provider: Provider) -> Consent:
+    endpoints = logins.endpoints_of(provider)
+    asks = [endpoints.words.get(scope, scope) for scope in logins.scopes_of(provider)]
+    return Consent(asks, list(endpoints.uses), _policy(provider), bool(provider.client_id and provider.client_secret))
+
+
 def cards_for(user: User) -> list[Card]:
     """Every provider that can be connected, and those that are."""
     connections = {c.provider_id: c for c in Connection.objects.live().for_user(user).select_related("provider")}
@@ -84,7 +100,7 @@ def streams_of(connection: Connection) -> list[SyncStream]:
 
 def wait_of(session: ConnectSession) -> Wait | None:
     """For the code, or until the account may log in again; None when nothing holds the person up."""
-    if session.status == ConnectSession.Status.NEEDS_CODE:
+    if session.status == ConnectSession.Status.NEEDS_CODE and not session.is_consent:
         return _wait(session.expires_at)
     if session.status != ConnectSession.Status.FAILED:
         return None

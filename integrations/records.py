@@ -264,13 +264,29 @@ class ActivityRecord(Record):
     extras: Extras = {}
 
 
-class ProviderEvent(Record):
-    """What a webhook told us, as a hint: the current state is fetched before anything changes."""
+class EventKind(StrEnum):
+    RESOURCE_CHANGED = "resource_changed"
+    RESOURCE_DELETED = "resource_deleted"
+    DEAUTHORIZED = "deauthorized"
+    PERMISSIONS_CHANGED = "permissions_changed"
+    UNKNOWN = "unknown"
 
-    kind: str
-    account_id: str
+
+class ProviderEvent(Record):
+    """One thing a webhook told us, as a hint: the current state is fetched before anything changes.
+
+    `resource` as in our streams ("workouts", "activities"); `name` is the provider's own word for what happened.
+    `dedupe_key` is equal for two tellings of the same thing, where a provider repeats itself inside one body.
+    """
+
+    kind: EventKind
+    name: str = ""
+    resource: str = ""
+    account_id: str = ""
     object_id: str = ""
-    occurred_at: datetime | None = None
+    happened_at: datetime | None = None  # aware; None where the provider does not say
+    data: dict[str, Any] = {}  # the item as it was sent
+    dedupe_key: str = ""
 
 
 class Problem(Record):

@@ -7,7 +7,17 @@ from types import ModuleType
 from typing import cast
 
 from integrations import errors, providers
-from integrations.spec import Adapter, Capability, Login, Part, ProviderSpec, Translator, Validator
+from integrations.spec import (
+    Adapter,
+    Capability,
+    Login,
+    OAuthLogin,
+    Part,
+    ProviderSpec,
+    Translator,
+    Validator,
+    Webhooks,
+)
 
 
 class BrokenProvider(Exception):
@@ -60,6 +70,14 @@ def validator(slug: str) -> Validator:
 
 def login_class(slug: str) -> type[Login]:
     return cast("type[Login]", part(slug, Part.LOGIN).Login)
+
+
+def oauth_login_class(slug: str) -> type[OAuthLogin]:
+    return cast("type[OAuthLogin]", part(slug, Part.LOGIN).Login)
+
+
+def webhooks(slug: str) -> Webhooks:
+    return cast("Webhooks", part(slug, Part.WEBHOOKS))
 
 
 def _read_spec(slug: str) -> ProviderSpec:

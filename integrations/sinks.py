@@ -52,6 +52,11 @@ def register(resource: str, sink: Sink) -> None:
     _sinks[resource] = sink
 
 
+def takes(resource: str) -> bool:
+    """Whether the domain has a place for it."""
+    return resource in _sinks
+
+
 def get(resource: str) -> Sink:
     try:
         return _sinks[resource]

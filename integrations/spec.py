@@ -1,6 +1,6 @@
 """The interface of a provider folder: what `provider.py` declares and what its other parts must offer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,12 +10,16 @@ from integrations.records import (
     AccountRecord,
     ActivityRecord,
     Problem,
+    ProviderEvent,
     ScheduleRecord,
     WorkoutRecord,
     WorkoutSummary,
 )
+from integrations.signatures import Options
 
 type Raw = dict[str, Any]  # one item as the provider sent it
+
+UNSIGNED = "unsigned"  # a scheme: the provider signs nothing, the address and `Webhooks.accepts` are all the proof
 
 
 class Capability(StrEnum):
@@ -52,11 +56,32 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True)
 class OAuthEndpoints:
+    """Paths: `authorize` below the base URL of that role, `token` and `revoke` below the one of "token".
+
+    `scopes` are asked for where the Provider row names none; `words` tell people what each of them allows, `uses` what
+    we do with it. `parameters` are sent to the authorize page beside the standard ones.
+    """
+
     authorize: str
     token: str
     revoke: str = ""
     scopes: tuple[str, ...] = ()
     pkce: bool = True
+    separator: str = " "  # between scopes
+    words: Mapping[str, str] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """What we are to an OAuth provider."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"OAuthClient(id={self.id!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +106,7 @@ class ProviderSpec:
     """One provider. `slug` is its folder's name; `base_urls` are keyed by role ("api", "token", ..).
 
     `limits` has buckets by key: "account" counts per connected account, "login" and "login_hour" guard logins.
+    `limit_from_headers(headers, now)` tells from any answer for how many seconds the provider wants no further call.
     `account_credential` names the credential field that identifies the account for cool-downs.
     """
 
@@ -94,6 +120,7 @@ class ProviderSpec:
     account_credential: str = ""
     oauth: OAuthEndpoints | None = None
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    limit_from_headers: Callable[[Mapping[str, str], float], float | None] | None = None
     policy: ProviderPolicy = ProviderPolicy()
     parts: frozenset[Part] = frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX})
 
@@ -112,10 +139,14 @@ class RawPage:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a login or a renewal gave us: the strings to seal, and when the access they give ends (None: unknown)."""
+    """What a login or a renewal gave us: the strings to seal, and when the access they give ends (None: unknown).
+
+    `scopes` are what the person allowed, where the provider says so.
+    """
 
     secrets: Mapping[str, str]
     expires_at: datetime | None
+    scopes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Grant(expires_at={self.expires_at})"
@@ -232,10 +263,65 @@ class Login(Protocol):
         ...
 
 
+class OAuthLogin(Protocol):
+    """`login.Login(gateway, client)` where the spec has `oauth`; the classes of `integrations.oauth` are most of it."""
+
+    def __init__(self, gateway: Gateway, client: OAuthClient) -> None: ...
+
+    def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
+        """Secrets for the code that the person came back with; a code is good once.
+
+        `verifier` is empty where the spec has no PKCE. AuthenticationError(code="invalid_grant") when it is not taken.
+        """
+        ...
+
+    def renew(self, secrets: Mapping[str, str]) -> Grant:
+        """As in `Login`."""
+        ...
+
+
 @runtime_checkable
-class RevokingLogin(Login, Protocol):
+class RevokingLogin(Protocol):
     """A login that the provider lets us end."""
 
     def revoke(self, secrets: Mapping[str, str]) -> None:
         """From now on the provider refuses these secrets. Raises when it could not be told."""
+        ...
+
+
+class Webhooks(Protocol):
+    """`webhooks.py`, pure: what a provider sends us of its own accord. Bodies are verified before they come here.
+
+    `SCHEME` is one of `integrations.signatures.SCHEMES`, or UNSIGNED. `MOST_BYTES` caps a body. `ORDERED` asks that the
+    bodies about one object are processed in the order they came in.
+    """
+
+    SCHEME: str
+    OPTIONS: Options
+    MOST_BYTES: int
+    ORDERED: bool
+
+    def identify(self, headers: Mapping[str, str], payload: Any) -> str:
+        """What two deliveries of the same thing have in common, at most 128 letters; "" stands for the body's hash."""
+        ...
+
+    def handshake(self, query: Mapping[str, Sequence[str]], secrets: Sequence[str]) -> Mapping[str, Any] | None:
+        """The JSON answer to a GET by which the provider checks the address; None where it knows no such thing.
+
+        Raises InvalidSignature when the token is not one of `secrets`, DataError when the question makes no sense.
+        """
+        ...
+
+    def accepts(
+        self, headers: Mapping[str, str], payload: Any, client_id: str, registration: Mapping[str, Any]
+    ) -> bool:
+        """Whether the body is meant for us, beyond its signature: False is answered like a wrong signature.
+
+        `client_id` is the Provider row's, `registration` what operations or the provider noted at the endpoint, such
+        as a subscription's id. Raises DataError for what must not be stored at all, such as a hostile callback.
+        """
+        ...
+
+    def parse(self, payload: Any) -> list[ProviderEvent]:
+        """Everything the body tells. Types we do not know are UNKNOWN; raises DataError for an unexpected shape."""
         ...

@@ -3,8 +3,19 @@
 from celery import shared_task
 
 from integrations import bell, credentials, events, ticks, vault
-from integrations.models import Connection, ConnectSession, SyncJob, SyncStream, VaultRotation
-from integrations.services import activating, logging_in, looking, reaping, replaying, rotating, self_testing, syncing
+from integrations.models import Connection, ConnectSession, Credential, SyncJob, SyncStream, VaultRotation
+from integrations.services import (
+    activating,
+    confirming,
+    logging_in,
+    looking,
+    reaping,
+    replaying,
+    revoking,
+    rotating,
+    self_testing,
+    syncing,
+)
 
 MOST_QUEUED = 1_000  # streams a tick
 MOST_RUNG = 200  # jobs a tick
@@ -23,9 +34,30 @@ def submit_code(session_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def say_goodbye(connection_id: int) -> None:
+    """Safe to run twice: one run ends the login."""
+    revoking.say_goodbye(connection_id)
+
+
+@shared_task(ignore_result=True)
 def check_connection(connection_id: int) -> None:
     """Safe to run twice."""
     activating.check(connection_id)
+
+
+@shared_task(ignore_result=True)
+def confirm_connection(connection_id: int) -> None:
+    """Safe to run twice."""
+    confirming.confirm(connection_id)
+
+
+@shared_task(ignore_result=True)
+def tick_doubts() -> None:
+    """For those whose bell got lost, and those whose provider could not be asked."""
+    doubted = list(Connection.objects.doubted().values_list("pk", flat=True)[:MOST_RUNG])
+    for connection_id in doubted:
+        bell.ring(confirm_connection, connection_id)
+    ticks.record("tick_doubts", lambda: len(doubted))
 
 
 @shared_task(ignore_result=True)
@@ -36,6 +68,8 @@ def tick_connect_sessions() -> None:
         bell.ring(submit_code if session.status == ConnectSession.Status.CHECKING else log_in, session.pk)
     for connection in Connection.objects.unheard():
         bell.ring(check_connection, connection.pk)
+    for connection_id in Credential.objects.left_over():
+        bell.ring(say_goodbye, connection_id)
 
 
 @shared_task(ignore_result=True)

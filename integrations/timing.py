@@ -14,7 +14,7 @@ from django.conf import settings
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. Sources: ENGINE parameters of token refresh, sync, delivery and outbox."""
+    """Seconds. Sources: ENGINE parameters of token refresh, sync, delivery, in-box and outbox."""
 
     refresh_lease_s: float = 20
     refresh_wait_s: float = 15
@@ -51,6 +51,18 @@ class Timing:
     health_lease_s: float = 180
     notification_lease_s: float = 60
     notification_retry_s: tuple[float, ...] = (30, 300, 1800, 7200, 28800)
+    webhook_lease_s: float = 60
+    webhook_retry_s: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 36000)
+    webhook_unknown_s: float = 3600
+    webhook_stale_s: float = 259200
+    webhook_nudge_s: float = 15
+    webhook_late_s: float = 300
+    webhook_body_kept_s: float = 2592000
+    webhook_kept_s: float = 7776000
+    webhook_dead_body_kept_s: float = 7776000
+    webhook_dead_kept_s: float = 15552000
+    webhook_secret_overlap_s: float = 86400
+    doubt_repeat_s: float = 60
     connect_session_s: float = 600
     connect_sessions_kept_s: float = 2592000
     pending_connection_s: float = 86400

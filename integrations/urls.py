@@ -16,4 +16,5 @@ urlpatterns = [
     path("<uuid:connection_id>/resume/", views.resume, name="resume"),
     path("<uuid:connection_id>/disconnect/", views.disconnect, name="disconnect"),
     path("<slug:slug>/connect/", views.connect, name="connect"),
+    path("<slug:slug>/callback/", views.callback, name="callback"),
 ]

@@ -1,20 +1,27 @@
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.csp import CSP
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from django_htmx.http import HTMX_STOP_POLLING, HttpResponseClientRefresh
 
 from accounts.permissions import signed_in
-from integrations import control, errors, explanations, overview, publishing
+from integrations import control, errors, explanations, logins, overview, publishing
 from integrations.forms import CodeForm, ConnectForm, DisconnectForm
+from integrations.gateways import settings_for
 from integrations.models import Connection, ConnectSession, Provider, ProviderMode, SyncJob
 from integrations.registry import spec_for
-from integrations.services import connecting, scheduling, self_testing
+from integrations.services import authorizing, connecting, scheduling, self_testing
 
+BINDING = "oauth_binding"  # the login session's secret that the way back from a provider is bound to
 TYPED_ACCOUNT = "connecting"  # what was typed as the account, so that a second try need not type it again
 SETTLED = (Connection.Status.ACTIVE, Connection.Status.PAUSED)
 
@@ -34,15 +41,37 @@ def connections(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def connect(request: HttpRequest, slug: str) -> HttpResponse:
-    """The form; a GET calls nobody. Who is connected or connecting already is led there."""
+    """The form, or what the provider will ask; a GET calls nobody. Who is connected or connecting is led there."""
     user = signed_in(request)
     provider = get_object_or_404(Provider.objects.exclude(mode=ProviderMode.OFF), slug=slug)
+    if request.method == "POST" and spec_for(slug).oauth:
+        return _depart(request, provider)
     if running := ConnectSession.objects.for_user(user).open().filter(provider=provider).first():
         return redirect("integrations:session", running.public_id)
     if Connection.objects.for_user(user).filter(provider=provider, status__in=SETTLED).exists():
         messages.info(request, f"{provider.name} is connected already.")
         return redirect("integrations:connections")
-    spec = spec_for(slug)
+    return _consent_page(request, provider) if spec_for(slug).oauth else _log_in(request, provider)
+
+
+@never_cache
+@login_not_required
+@require_GET
+def callback(request: HttpRequest, slug: str) -> HttpResponse:
+    """Where a provider sends a person back to. What is not of this login session gets one page, whatever it is."""
+    provider = get_object_or_404(Provider.objects.exclude(mode=ProviderMode.OFF), slug=slug)
+    try:
+        if not request.user.is_authenticated:  # to log in first would lay the code open in the address once more
+            raise authorizing.BadCallback
+        binding = request.session.get(BINDING, "")
+        found = authorizing.arrive(request.user, provider, dict(request.GET.lists()), binding=binding)
+    except authorizing.BadCallback:
+        return render(request, "integrations/bad_callback.html", {"provider": provider}, status=400)
+    return redirect("integrations:session", found.public_id)
+
+
+def _log_in(request: HttpRequest, provider: Provider) -> HttpResponse:
+    spec = spec_for(provider.slug)
     known = {spec.account_credential: request.session.get(TYPED_ACCOUNT, "")}
     form = ConnectForm(spec, request.POST or None, initial=known)
     if request.method == "POST" and form.is_valid():
@@ -58,7 +87,8 @@ def session(request: HttpRequest, session_id: UUID) -> HttpResponse:
     if found.status == ConnectSession.Status.DONE:
         request.session.pop(TYPED_ACCOUNT, None)
     if not request.htmx:  # type: ignore[attr-defined]
-        return render(request, "integrations/session.html", _about(found, CodeForm()))
+        page = render(request, "integrations/session.html", _about(found, CodeForm()))
+        return _leading_to(request, page, found.provider) if found.is_consent else page
     status = 200 if found.is_moving else HTMX_STOP_POLLING
     return render(request, "integrations/_session.html", _about(found, CodeForm()), status=status)
 
@@ -89,7 +119,8 @@ def restart(request: HttpRequest, session_id: UUID) -> HttpResponse:
     if not connecting.give_up(found) and not found.is_over:
         messages.info(request, "The login is under way; it cannot be called back.")
         return redirect("integrations:session", session_id)
-    messages.info(request, "Log in again to start over. Your password is never kept, so please type it once more.")
+    if not found.is_consent:
+        messages.info(request, "Log in again to start over. Your password is never kept, so please type it once more.")
     return redirect("integrations:connect", found.provider.slug)
 
 
@@ -151,9 +182,10 @@ def disconnect(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     form = DisconnectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         connecting.disconnect(found, actor=signed_in(request), purge=form.purge)
-        messages.success(request, f"{found.provider.name} is disconnected. Its login is erased here.")
+        messages.success(request, f"{found.provider.name} is disconnected. We no longer use its login.")
         return redirect("integrations:connections")
-    context = {"connection": found, "form": form, "section": "connections"}
+    revokes = logins.can_be_revoked(found.provider)
+    context = {"connection": found, "form": form, "revokes": revokes, "section": "connections"}
     return render(request, "integrations/disconnect.html", context, status=400 if form.errors else 200)
 
 
@@ -175,6 +207,36 @@ def _begin(request: HttpRequest, provider: Provider, form: ConnectForm) -> HttpR
     return redirect("integrations:session", begun.public_id)
 
 
+def _depart(request: HttpRequest, provider: Provider) -> HttpResponse:
+    """Off to the provider's own page; the way back is bound to this login session."""
+    binding = request.session.setdefault(BINDING, authorizing.new_binding())
+    try:
+        away = authorizing.depart(signed_in(request), provider, binding=binding)
+    except errors.IntegrationError as exc:
+        messages.info(request, exc.message if isinstance(exc, errors.ConflictError) else exc.advice)
+        return redirect("integrations:connections")
+    return HttpResponseRedirect(away, status=303)
+
+
+def _consent_page(request: HttpRequest, provider: Provider) -> HttpResponse:
+    user = signed_in(request)
+    context = {
+        "provider": provider,
+        "refusal": control.refusal(provider, "connect", user.pk),
+        "consent": overview.consent_of(provider),
+        "connection": Connection.objects.live().for_user(user).filter(provider=provider).first(),
+        "section": "connections",
+    }
+    return _leading_to(request, render(request, "integrations/consent.html", context), provider)
+
+
+def _leading_to(request: HttpRequest, response: HttpResponse, provider: Provider) -> HttpResponse:
+    """Browsers hold a form's redirects against the page's policy, so this page's lets it end at the provider."""
+    where = urlsplit(settings_for(provider).base_urls["authorize"])
+    policy: dict[str, Any] = {**settings.SECURE_CSP, "form-action": [CSP.SELF, f"{where.scheme}://{where.netloc}"]}
+    return csp_override(policy)(lambda _: response)(request)
+
+
 def _connect_page(request: HttpRequest, provider: Provider, form: ConnectForm) -> HttpResponse:
     user = signed_in(request)
     failed = None if form.is_bound or "other" in request.GET else overview.latest_failure(user, provider)
@@ -192,11 +254,13 @@ def _connect_page(request: HttpRequest, provider: Provider, form: ConnectForm) -
 
 def _about(found: ConnectSession, form: CodeForm) -> dict[str, Any]:
     connection = found.connection if found.status == ConnectSession.Status.DONE else None
-    asks = found.status == ConnectSession.Status.NEEDS_CODE and not found.is_expired
+    waits = found.status == ConnectSession.Status.NEEDS_CODE and not found.is_expired
+    asks = waits and not found.is_consent
     return {
         "session": found,
         "explanation": explanations.of_challenge(found) if asks else explanations.of_session(found),
         "form": form if asks else None,
+        "is_away": waits and found.is_consent,
         "wait": overview.wait_of(found),
         "connection": connection,
         "streams": overview.streams_of(connection) if connection else [],

@@ -1,25 +1,44 @@
 """What every provider folder keeps to. Each test runs for each folder the registry finds; nobody lists them here."""
 
+import inspect
 import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
+import requests
 from django.conf import settings
 
-from integrations import errors, providers, registry
+from integrations import errors, oauth, providers, registry, signatures
+from integrations.records import ProviderEvent
 from integrations.resilience.gateway import Gateway, Hooks
 from integrations.resilience.policies import Policies
 from integrations.resilience.state import SharedState
 from integrations.sandbox import RunningSandbox, running
-from integrations.spec import Adapter, Capability, Grant, Part, ProviderSpec, Raw, RawPage
+from integrations.spec import (
+    UNSIGNED,
+    Adapter,
+    Capability,
+    Grant,
+    OAuthClient,
+    OAuthLogin,
+    Part,
+    ProviderSpec,
+    Raw,
+    RawPage,
+    RevokingLogin,
+    Webhooks,
+)
+from tests.integrations.doubles.sender import webhooks as sender
 
 SLUGS = list(registry.specs())
 WITH_LOGIN = [slug for slug, spec in registry.specs().items() if spec.credential_fields]
+WITH_OAUTH = [slug for slug, spec in registry.specs().items() if spec.oauth]
 HEADINGS = ["Overview", "Prerequisites", "Configuration", "API", "Errors", "Testing", "Monitoring"]
 ALWAYS = {Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX}
 METHODS = {
@@ -45,6 +64,10 @@ for kind in EVERY_ERROR:
     EVERY_ERROR.extend(kind.__subclasses__())
 
 each_provider = pytest.mark.parametrize("slug", SLUGS)
+WITH_WEBHOOKS = [slug for slug, spec in registry.specs().items() if spec.can(Capability.WEBHOOKS)]
+each_webhooks = pytest.mark.parametrize(  # the tests' own sender keeps to it as well
+    "webhooks", [*(registry.webhooks(slug) for slug in WITH_WEBHOOKS), sender], ids=[*WITH_WEBHOOKS, "sender"]
+)
 
 
 def folder(slug: str) -> Path:
@@ -128,6 +151,27 @@ def test_webhooks_are_declared_and_brought_together(slug: str) -> None:
     assert spec(slug).can(Capability.WEBHOOKS) == (Part.WEBHOOKS in spec(slug).parts)
 
 
+@each_webhooks
+def test_webhooks_say_how_they_are_signed_and_how_big_they_get(webhooks: Webhooks) -> None:
+    assert webhooks.SCHEME in {*signatures.SCHEMES, UNSIGNED}
+    assert isinstance(webhooks.OPTIONS, signatures.Options)
+    assert 0 < webhooks.MOST_BYTES <= 25 * 1024 * 1024
+    assert isinstance(webhooks.ORDERED, bool)
+    for name in ("identify", "handshake", "accepts", "parse"):
+        asked = list(inspect.signature(getattr(webhooks, name)).parameters)
+        assert asked == list(inspect.signature(getattr(Webhooks, name)).parameters)[1:]
+
+
+@pytest.mark.parametrize("payload", [{}, [], {"events": "none"}, {"object_id": {}, "event_time": "x"}], ids=repr)
+@each_webhooks
+def test_webhooks_meet_a_strange_body_with_a_data_error_at_most(webhooks: Webhooks, payload: object) -> None:
+    assert isinstance(webhooks.identify({}, payload), str)
+    with suppress(errors.DataError):
+        assert isinstance(webhooks.accepts({}, payload, "client", {}), bool)
+    with suppress(errors.DataError):
+        assert all(isinstance(event, ProviderEvent) for event in webhooks.parse(payload))
+
+
 @each_provider
 def test_there_is_a_way_to_connect(slug: str) -> None:
     assert bool(spec(slug).credential_fields) != bool(spec(slug).oauth)
@@ -141,6 +185,24 @@ def test_a_login_form_has_a_login_and_names_the_account(slug: str) -> None:
     login = registry.login_class(slug)
     assert all(callable(getattr(login, method, None)) for method in ("begin", "answer", "renew"))
     assert {"login", "login_hour"} <= set(spec(slug).limits)
+
+
+@pytest.mark.parametrize("slug", WITH_OAUTH)
+def test_oauth_says_in_words_what_is_asked_and_why(slug: str) -> None:
+    endpoints = spec(slug).oauth
+    assert endpoints
+    assert {"authorize", "token"} <= set(spec(slug).base_urls)
+    assert endpoints.authorize.startswith("/")
+    assert endpoints.token.startswith("/")
+    assert endpoints.scopes
+    assert set(endpoints.scopes) <= set(endpoints.words)
+    assert endpoints.uses
+    assert all(words.endswith(".") for words in (*endpoints.words.values(), *endpoints.uses))
+    reserved = {"client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge"}
+    assert not reserved & set(endpoints.parameters)
+    login = registry.oauth_login_class(slug)
+    assert all(callable(getattr(login, method, None)) for method in ("exchange", "renew"))
+    assert bool(endpoints.revoke) == issubclass(login, RevokingLogin)
 
 
 @each_provider
@@ -295,6 +357,60 @@ def test_a_login_gives_an_account_and_tokens_that_are_renewed(slug: str, sandbox
     assert caught.value.code == "invalid_grant"
 
 
+def oauth_login(sandbox: RunningSandbox, slug: str, *, secret: str = "") -> OAuthLogin:
+    client_id, known = sandbox[slug].client or ("", "")
+    return registry.oauth_login_class(slug)(gateway_to(sandbox, slug), OAuthClient(client_id, secret or known))
+
+
+def say_yes(sandbox: RunningSandbox, slug: str) -> Grant:
+    """On the sandbox's own page, with every box as it stands, and then the exchange."""
+    endpoints, back, verifier = spec(slug).oauth, "http://127.0.0.1:9/back/", oauth.new_verifier()
+    assert endpoints
+    there = oauth.authorize_url(
+        endpoints, base_url=sandbox.base_urls(slug)["authorize"], client_id=(sandbox[slug].client or ("", ""))[0],
+        redirect_uri=back, scopes=endpoints.scopes, state="contract", verifier=verifier if endpoints.pkce else "",
+    )  # fmt: skip
+    assert requests.get(there, timeout=5).ok
+    form = parse_qs(urlsplit(there).query) | {"allow": list(endpoints.scopes), "answer": ["yes"]}
+    form["account"] = [sandbox[slug].accounts()[0]["email"]]
+    sent = requests.post(there.partition("?")[0], data=form, timeout=5, allow_redirects=False)
+    query = parse_qs(urlsplit(sent.headers["Location"]).query)
+    assert query["state"] == ["contract"]
+    login = oauth_login(sandbox, slug)
+    grant = login.exchange(query["code"][0], redirect_uri=back, verifier=verifier if endpoints.pkce else "")
+    with pytest.raises(errors.AuthenticationError) as caught:
+        login.exchange(query["code"][0], redirect_uri=back, verifier=verifier if endpoints.pkce else "")
+    assert caught.value.code == "invalid_grant", "a code is good once"
+    return grant
+
+
+def grant_of(sandbox: RunningSandbox, slug: str) -> Grant:
+    """However its accounts are connected."""
+    return say_yes(sandbox, slug) if spec(slug).oauth else log_in(sandbox, slug, mfa=False)
+
+
+@pytest.mark.parametrize("slug", WITH_OAUTH)
+def test_a_yes_gives_an_account_and_tokens_that_are_renewed_and_revoked(slug: str, sandbox: RunningSandbox) -> None:
+    grant = say_yes(sandbox, slug)
+    login, translator = oauth_login(sandbox, slug), registry.translator(slug)
+    assert set(grant.scopes) >= set(spec(slug).oauth.scopes)  # type: ignore[union-attr]
+    assert not any(secret in repr(grant) for secret in grant.secrets.values())
+    renewed = login.renew(grant.secrets)
+    assert renewed.secrets != grant.secrets
+    account = translator.to_account(adapter_with(renewed, sandbox, slug).account())
+    assert account == registry.validator(slug).validate_account(account)
+    with pytest.raises(errors.ConfigurationError) as wrong:
+        oauth_login(sandbox, slug, secret="wrong").renew(renewed.secrets)
+    assert wrong.value.code == "oauth_client", "our registration is wrong, and nobody's login is over"
+    if isinstance(login, RevokingLogin):
+        login.revoke(renewed.secrets)
+    else:
+        renewed = Grant({name: f"{value}x" for name, value in renewed.secrets.items()}, None)
+    with pytest.raises(errors.AuthenticationError) as caught:
+        login.renew(renewed.secrets)
+    assert caught.value.code == "invalid_grant"
+
+
 @pytest.mark.parametrize("slug", WITH_LOGIN)
 def test_the_sandboxs_library_translates_validates_and_round_trips(slug: str, sandbox: RunningSandbox) -> None:
     adapter, translator, validator = (
@@ -315,11 +431,10 @@ def test_the_sandboxs_library_translates_validates_and_round_trips(slug: str, sa
     assert len(list(walk(adapter.workout_page))) == len(summaries)
 
 
-@pytest.mark.parametrize("slug", [slug for slug in WITH_LOGIN if spec(slug).can(Capability.ACTIVITIES_READ)])
+@pytest.mark.parametrize("slug", [slug for slug in SLUGS if spec(slug).can(Capability.ACTIVITIES_READ)])
 def test_the_sandboxs_activities_translate_and_validate(slug: str, sandbox: RunningSandbox) -> None:
     adapter, translator, validator = (
-        adapter_with(log_in(sandbox, slug, mfa=False), sandbox, slug), registry.translator(slug),
-        registry.validator(slug),
+        adapter_with(grant_of(sandbox, slug), sandbox, slug), registry.translator(slug), registry.validator(slug),
     )  # fmt: skip
     rows = list(walk(lambda start: adapter.activity_page(start, since=None)))
     records = [validator.validate_activity(translator.to_activity(raw)) for raw in rows]

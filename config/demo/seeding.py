@@ -6,8 +6,9 @@ from django.db import transaction
 from accounts.models import User
 from coaching.models import CoachingLink, Scope
 from config.demo.people import ATHLETES, COACH, OPERATOR, PASSWORD, Person
-from integrations import registry
+from integrations import logins, registry, vault
 from integrations.models import Provider, ProviderMode
+from integrations.spec import Part
 
 GENEROUS = {"capacity": 100, "per_s": 100}  # a demo's visitors do not wait for a bucket
 
@@ -34,6 +35,16 @@ def point_at_sandbox(slug: str, sandbox_url: str) -> None:
         base_urls={role: f"{sandbox_url}/{slug}/{role}" for role in spec.base_urls},
         limits=dict.fromkeys(spec.limits, GENEROUS),
     )
+    if spec.oauth:
+        register_client(Provider.objects.get(slug=slug))
+
+
+def register_client(provider: Provider) -> None:
+    """As the application that the sandbox knows."""
+    client_id, secret = registry.part(provider.slug, Part.SANDBOX).SANDBOX.client
+    provider.client_id = client_id
+    provider.client_secret = vault.seal_json({"client_secret": secret}, **logins.secret_place(provider))
+    provider.save()
 
 
 def _settle(person: Person, **fields: bool) -> tuple[User, bool]:

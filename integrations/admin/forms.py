@@ -9,6 +9,7 @@ from django import forms
 
 from integrations import vault
 from integrations.addresses import problem_of
+from integrations.logins import secret_place
 from integrations.models import Provider
 from integrations.registry import spec_for
 from integrations.resilience.gateway import ACCOUNT, PROVIDER
@@ -90,16 +91,6 @@ class ProviderForm(AnyForm):
     @property
     def _spec(self) -> ProviderSpec:
         return spec_for(self.instance.slug)
-
-
-def secret_place(provider: Provider) -> dict[str, str]:
-    """What binds the sealed client secret to its row."""
-    return {
-        "model_label": Provider._meta.label_lower,
-        "row_uuid": str(provider.public_id),
-        "field": "client_secret",
-        "owner": f"provider:{provider.slug}",
-    }
 
 
 def _checked(value: Any, known: Mapping[str, Any], check: Any) -> dict[str, Any]:

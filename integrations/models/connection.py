@@ -30,6 +30,10 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
             status=Connection.Status.PAUSED, status_reason=Connection.CHECKING, status_changed_at__lt=since
         )
 
+    def doubted(self) -> Self:
+        """Those of which somebody said that they ended, and that nobody has asked the provider about yet."""
+        return self.active().exclude(doubted_at=None)
+
     def abandoned(self) -> Self:
         """Begun and never finished."""
         since = Now() - seconds(timing().pending_connection_s)
@@ -66,6 +70,7 @@ class Connection(models.Model):
     last_ok_at = models.DateTimeField(null=True, blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
     failing_days = models.PositiveSmallIntegerField(default=0)
+    doubted_at = models.DateTimeField(null=True, blank=True)  # a webhook says that it ended; a call decides
     notified_reauth_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -114,6 +119,15 @@ class Connection(models.Model):
         return bool(moved)
 
 
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    def left_over(self) -> "models.QuerySet[Credential, int]":
+        """Connections that are over and whose login still waits to be ended: the bell was lost, or its worker."""
+        since = Now() - seconds(timing().login_unheard_s)
+        free = Q(lease_until=None) | Q(lease_until__lt=Now())
+        over = self.filter(free, connection__status=Connection.Status.DISCONNECTED)
+        return over.filter(connection__status_changed_at__lt=since).values_list("connection_id", flat=True)
+
+
 class Credential(models.Model):
     """The sealed secrets of a connection. `version` is the fence: every replacement raises it."""
 
@@ -135,6 +149,8 @@ class Credential(models.Model):
     refresh_failures = models.PositiveSmallIntegerField(default=0)
     lease_token = models.UUIDField(null=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
+
+    objects = CredentialQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -261,6 +277,11 @@ class ConnectSession(models.Model):
     @property
     def is_over(self) -> bool:
         return self.status in self.ENDED
+
+    @property
+    def is_consent(self) -> bool:
+        """Whether the person says yes at the provider itself; `needs_code` then waits for him to come back."""
+        return self.kind == self.Kind.OAUTH
 
     @property
     def is_expired(self) -> bool:

@@ -1,6 +1,7 @@
 """The one door to a provider's network."""
 
 import json
+import math
 import random
 import re
 import time
@@ -21,6 +22,7 @@ from integrations.resilience.policies import Policies, RateLimitPolicy
 from integrations.resilience.retry import Retry
 from integrations.resilience.state import SharedState
 
+TOO_MANY = 429
 DEFAULT_PAUSE_S = 60.0
 LEAST_PAUSE_S = 1.0
 PROVIDER, ACCOUNT = "provider", "account"  # the buckets of every call; the others belong to a guarded operation
@@ -247,6 +249,7 @@ class Gateway:
         started = self._clock()
         try:
             response, body = self._pool.exchange(call.method, call.url, deadline=call.deadline, **call.kwargs)
+            self._heed(response)
             result = self._judge(response, body, call)
         except (requests.RequestException, errors.IntegrationError) as exc:
             error = errors.from_exception(exc, provider=self.provider)
@@ -315,6 +318,18 @@ class Gateway:
         )
         return error
 
+    def _heed(self, response: requests.Response) -> None:
+        """Stop before the provider has to refuse: its headers say that this was the last call for a while."""
+        read = self.policies.limit_from_headers
+        wait = read(response.headers, time.time()) if read else None
+        if wait is None:
+            return
+        if response.status_code == TOO_MANY:
+            response.headers.setdefault("Retry-After", str(math.ceil(wait)))
+        for key, policy in self._limits.items():
+            if self.admission.pause(key, policy, wait):
+                self._hooks.limited(key, wait)
+
     def _slow_down(self, error: errors.RateLimitError, scope: str | None) -> None:
         """The provider said so: nobody takes from the buckets of this call for a while."""
         seconds = DEFAULT_PAUSE_S if error.retry_after is None else max(LEAST_PAUSE_S, error.retry_after)
@@ -367,10 +382,16 @@ def _may_pass(error: errors.IntegrationError) -> bool:
 
 
 def _provider_code(body: bytes) -> str:
-    """The provider's own word for an error (`{"error": "invalid_grant"}`), never its prose."""
+    """The provider's own word for an error, never its prose.
+
+    `{"error": "invalid_grant"}`, or "Token.invalid" of `{"errors": [{"resource": "Token", "code": "invalid"}]}`.
+    """
     try:
-        word = json.loads(body).get("error", "")
-    except (ValueError, AttributeError, RecursionError):
+        answer = json.loads(body)
+        word = answer.get("error", "")
+        if not word and (listed := answer.get("errors")):
+            word = f"{listed[0]['resource']}.{listed[0]['code']}"
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
         return ""
     return word if isinstance(word, str) and _WORD.fullmatch(word) else ""
 

@@ -79,7 +79,10 @@ class CachePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Everything a gateway is told. `deadline` bounds one call with all its waits and repetitions."""
+    """Everything a gateway is told. `deadline` bounds one call with all its waits and repetitions.
+
+    `limit_from_headers(headers, now)` reads off any answer for how many seconds nobody should call.
+    """
 
     limits: dict[str, RateLimitPolicy] = field(default_factory=dict)
     retry: RetryPolicy = RetryPolicy()
@@ -87,6 +90,7 @@ class Policies:
     pool: PoolPolicy = PoolPolicy()
     cache: CachePolicy = CachePolicy()
     deadline: float = 45.0
+    limit_from_headers: Callable[[Mapping[str, str], float], float | None] | None = None
 
     def scaled(self, by: float) -> "Policies":
         """All waits of ours shortened alike, for fault tests; buckets and network time-outs stay as they are."""

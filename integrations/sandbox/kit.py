@@ -54,6 +54,8 @@ class Sandbox(ABC):
     slug: ClassVar[str]
     label: ClassVar[str]
     own_faults: ClassVar[Mapping[str, OwnFault]] = {}
+    keeps_workouts: ClassVar[bool] = True  # whether its accounts have a library and a calendar
+    client: ClassVar[tuple[str, str] | None] = None  # the id and secret of the one application it knows, for OAuth
     actions: ClassVar[Mapping[str, str]] = {}  # what `change` can do to an account as a whole, for the page's buttons
 
     def __init__(self, store: Store) -> None:

@@ -41,7 +41,7 @@ def account(sandbox: Sandbox, row: Mapping[str, Any]) -> Answer:
     head = f"<h1>{escape(row['name'])}</h1><p class='lead'>{escape(sandbox.label)} account</p>"
     body = (
         f"{_back()}{head}<div class='columns'><div>{_login(row)}{_faults(sandbox, key)}{_actions(sandbox, key)}</div>"
-        f"<div>{_calendar(sandbox, row)}{_library(sandbox, row)}</div></div>{_log(mine)}"
+        f"<div>{_kept(sandbox, row)}</div></div>{_log(mine)}"
     )
     return _page(str(row["name"]), body, HEADERS)
 
@@ -71,14 +71,23 @@ def _provider(sandbox: Sandbox) -> str:
 
 def _card(sandbox: Sandbox, row: Mapping[str, Any]) -> str:
     days = _days(row["calendar"][-DAYS_SHOWN:])
-    counts = f"{len(row['workouts'])} workouts · {len(row['calendar'])} planned · {row['activities']} activities"
+    kept = f"{len(row['workouts'])} workouts · {len(row['calendar'])} planned · " if sandbox.keeps_workouts else ""
+    counts = f"{kept}{row['activities']} activities"
     return (
         f"<article class='card'><div class='bar'><h3><a href='{address(sandbox, row['email'])}'>{escape(row['name'])}</a></h3>"
         f"{_badge(sandbox, row['email'])}</div>{_credentials(row)}{_newest_code(row)}<p class='soft'>{counts}</p>{days}</article>"
     )
 
 
+def _kept(sandbox: Sandbox, row: Mapping[str, Any]) -> str:
+    if sandbox.keeps_workouts:
+        return f"{_calendar(sandbox, row)}{_library(sandbox, row)}"
+    return f"<section class='card'><h2>Activities</h2><p>{row['activities']} recorded.</p></section>"
+
+
 def _credentials(row: Mapping[str, Any]) -> str:
+    if not row["password"]:
+        return f"<dl><dt>Email</dt><dd><code>{escape(row['email'])}</code></dd><dt>Login</dt><dd>you pick the account on its page</dd></dl>"
     second = "by email" if row["mfa"] else "none"
     return (
         f"<dl><dt>Email</dt><dd><code>{escape(row['email'])}</code></dd>"

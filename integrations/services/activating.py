@@ -28,9 +28,11 @@ def complete(session: ConnectSession, grant: Grant) -> None:
     connection = _connection_for(session)
     if not session.hold(connection=connection):
         _stop_late()
-    stored = credentials.store(connection, grant, kind=Credential.Kind.SESSION)
+    kind = Credential.Kind.OAUTH2 if session.is_consent else Credential.Kind.SESSION
+    stored = credentials.store(connection, grant, kind=kind)
     try:
-        _activate(session, connection, client_for(connection, direction="connect").account())
+        account = client_for(connection, direction="connect").account()
+        _activate(session, connection, account, scopes=list(grant.scopes))
     except errors.IntegrationError as exc:
         _drop(connection, stored, exc.code)
         raise
@@ -61,7 +63,7 @@ def _connection_for(session: ConnectSession) -> Connection:
 
 
 @transaction.atomic
-def _activate(session: ConnectSession, connection: Connection, account: AccountRecord) -> None:
+def _activate(session: ConnectSession, connection: Connection, account: AccountRecord, *, scopes: list[str]) -> None:
     User.objects.select_for_update(no_key=True).get(pk=session.user_id)  # two at once would both become the first
     known = connection.external_account_id
     if known and known != account.external_id:
@@ -73,6 +75,7 @@ def _activate(session: ConnectSession, connection: Connection, account: AccountR
                 only_from=[State.PENDING, State.NEEDS_REAUTH],
                 external_account_id=account.external_id,
                 external_name=account.name[:120],
+                scopes=scopes,
                 delivers=connection.delivers or _is_first_writer(connection),
                 last_ok_at=Now(),
                 notified_reauth_at=None,

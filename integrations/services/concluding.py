@@ -5,8 +5,8 @@ from functools import partial
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Greatest, Now
+from django.db.models import Case, F, Subquery, Value, When
+from django.db.models.functions import Greatest, Least, Now
 
 from integrations import errors, events, metrics, sinks
 from integrations.models import Connection, SyncJob, SyncStream
@@ -39,9 +39,8 @@ def give_up(job: SyncJob, stream: SyncStream, *, code: str, words: str) -> bool:
     """The run failed; the stream comes back later each time. False: the lease was lost."""
     if not job.settle(status=SyncJob.Status.FAILED, finished_at=Now(), error_code=code[:40], error_detail=words[:500]):
         return False
-    SyncStream.objects.filter(pk=stream.pk).update(
-        failures=F("failures") + 1, next_run_at=Now() + backoff(stream.interval_s, stream.failures + 1)
-    )
+    delay = backoff(stream.interval_s, stream.failures + 1)
+    SyncStream.objects.filter(pk=stream.pk).update(failures=F("failures") + 1, next_run_at=_next_run(job, delay))
     Connection.objects.filter(pk=stream.connection_id).update(last_error_at=Now())
     _announce("sync.failed", job, stream, error_code=code[:40])
     return True
@@ -72,7 +71,7 @@ def succeed(job: SyncJob, stream: SyncStream, sink: sinks.Sink, *, there: set[st
         failures=0,
         last_success_at=Now(),
         last_full_at=Now(),
-        next_run_at=Now() + spread(stream.interval_s),
+        next_run_at=_next_run(job, spread(stream.interval_s)),
         sweep_held_generation=stream.generation if held else None,
         sweep_held_n=held or None,
         sweep_approved_n=None,
@@ -83,6 +82,13 @@ def succeed(job: SyncJob, stream: SyncStream, sink: sinks.Sink, *, there: set[st
 def backoff(interval_s: int, failures: int) -> timedelta:
     """The interval twice as long after each failure in a row, at most a day."""
     return spread(min(interval_s * 2 ** min(failures, 20), max(LONGEST_BACKOFF_S, interval_s)))
+
+
+def _next_run(job: SyncJob, delay: timedelta) -> Case:
+    """After `delay`, or sooner when a webhook asked for it while this run was under way: it may have come too late."""
+    began = SyncJob.objects.filter(pk=job.pk).values("started_at")
+    asked = When(next_run_at__gt=Subquery(began), then=Least("next_run_at", Now() + delay))
+    return Case(asked, default=Now() + delay)
 
 
 def to_confirm(stream: SyncStream, sink: sinks.Sink, there: set[str]) -> set[str]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from integrations import bell, control, credentials, errors, events, tasks, vault
+from integrations import bell, control, credentials, errors, events, logins, tasks, vault
 from integrations.models import Connection, ConnectSession, Provider, SyncJob, SyncStream
 from integrations.registry import spec_for
 from integrations.services import cooldowns
@@ -33,15 +33,12 @@ def begin(user: User, provider: Provider, values: Mapping[str, str]) -> ConnectS
     A login that is already under way is returned instead. An account that cools down gives a session that has failed
     already, and no call. Raises IntegrationDisabled, and ConflictError where the person is connected.
     """
-    if refused := control.refusal(provider, "connect", user.pk):
-        raise control.disabled(provider, refused)
+    refuse_when_closed(provider, user)
     own = ConnectSession.objects.for_user(user).filter(provider=provider)
     own.end_lapsed()
     if running := own.open().first():
         return running
-    connection = Connection.objects.live().for_user(user).filter(provider=provider).first()
-    if connection and connection.status in (State.ACTIVE, State.PAUSED):
-        raise errors.ConflictError("This account is connected already.", code=ALREADY_CONNECTED, provider=provider.slug)
+    connection = to_reconnect(user, provider)
     session = _drafted(user, provider, values)
     session.connection = connection
     if cooldowns.standing(provider, session.account_key):
@@ -50,9 +47,23 @@ def begin(user: User, provider: Provider, values: Mapping[str, str]) -> ConnectS
     return _queued(session)
 
 
+def refuse_when_closed(provider: Provider, user: User) -> None:
+    """Raises IntegrationDisabled while nobody, or not this person, may connect."""
+    if refused := control.refusal(provider, "connect", user.pk):
+        raise control.disabled(provider, refused)
+
+
+def to_reconnect(user: User, provider: Provider) -> Connection | None:
+    """The connection whose login is to be had again, None for a new one. ConflictError where all is well with it."""
+    connection = Connection.objects.live().for_user(user).filter(provider=provider).first()
+    if connection and connection.status in (State.ACTIVE, State.PAUSED):
+        raise errors.ConflictError("This account is connected already.", code=ALREADY_CONNECTED, provider=provider.slug)
+    return connection
+
+
 def submit_code(session: ConnectSession, code: str) -> bool:
-    """Have a worker finish the login with the second factor. False: the session no longer waits for one."""
-    if session.status != Session.NEEDS_CODE or session.code_attempts >= ConnectSession.MOST_CODES:
+    """Have a worker finish the login with the second factor. False: the session waits for none, or no longer."""
+    if session.is_consent or session.status != Session.NEEDS_CODE or session.code_attempts >= ConnectSession.MOST_CODES:
         return False
     waiting = vault.open_json(session.sealed, **session.place)
     answered = vault.seal_json(waiting | {"code": code}, **session.place)
@@ -106,7 +117,7 @@ def disconnect(connection: Connection, *, actor: User | None, purge: bool) -> bo
     took_deliveries = Connection.objects.filter(pk=connection.pk, delivers=True).exists()
     ended = connection.move(State.DISCONNECTED, only_from=Connection.LIVE, reason=reason, delivers=False)
     if ended:
-        credentials.erase(connection)
+        _end_login(connection)
         for session in ConnectSession.objects.filter(connection=connection, consumed_at=None):
             session.move(Session.FAILED, only_from=ConnectSession.OPEN, error_code="disconnected")
         SyncStream.objects.filter(connection=connection).update(enabled=False)
@@ -116,6 +127,17 @@ def disconnect(connection: Connection, *, actor: User | None, purge: bool) -> bo
         events.publish("connection.disconnected", connection, connection=connection, purge=purge)
         audit.record("connection.disconnected", connection, actor=actor, purge=purge)
     return ended
+
+
+def _end_login(connection: Connection) -> None:
+    """Erased at once; where the provider lets us end it there, nobody uses it from now on and a worker tells it first.
+
+    A pending connection's tokens may be another login to an account that is connected elsewhere: those are not revoked.
+    """
+    if connection.external_account_id and logins.can_be_revoked(connection.provider):
+        bell.ring(tasks.say_goodbye, connection.pk)
+    else:
+        credentials.erase(connection)
 
 
 def _drafted(user: User, provider: Provider, values: Mapping[str, str]) -> ConnectSession:

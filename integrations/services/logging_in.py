@@ -1,6 +1,10 @@
-"""The worker's side of connecting: the one place that hands a password or a code to a provider, each exactly once."""
+"""The worker's side of connecting: the one place that hands a password or a code to a provider, each exactly once.
+
+A code is a second factor that was typed here, or what a person brought back from the provider's own page.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +15,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import AuditEntry
-from integrations import credentials, errors, gateways, registry, vault
+from integrations import credentials, errors, logins, oauth, vault
 from integrations.models import Connection, ConnectSession
 from integrations.services import activating, cooldowns
 from integrations.spec import Challenge, Grant, Login
@@ -20,6 +24,8 @@ from integrations.timing import seconds, timing
 log = structlog.get_logger(__name__)
 
 CONFLICTS = {activating.ACCOUNT_TAKEN, activating.OTHER_ACCOUNT}
+CODE_REFUSED = "code_refused"
+NAMED = CONFLICTS | {oauth.MISSING_SCOPE, CODE_REFUSED}  # errors whose own code says enough
 Status = ConnectSession.Status
 # What a failure is called in the session, by the first class that fits; `explanations` has the words.
 CODES: tuple[tuple[tuple[type[errors.IntegrationError], ...], str], ...] = (
@@ -47,10 +53,10 @@ def work(session_id: int) -> None:
 
 
 def check_code(session_id: int) -> None:
-    """Finish a login with its second factor, in whichever process. Safe to run twice."""
+    """Finish a login with its code, in whichever process. Safe to run twice."""
     session = ConnectSession.objects.take(session_id, waiting=Status.CHECKING, working=Status.CHECKING)
     if session is not None:
-        _run(session, partial(_answer, session))
+        _run(session, partial(_exchange if session.is_consent else _answer, session))
 
 
 def tidy() -> int:
@@ -90,6 +96,22 @@ def _answer(session: ConnectSession) -> None:
         _end(session, "challenge_over")
     else:
         _follow(session, outcome)
+
+
+def _exchange(session: ConnectSession) -> None:
+    """The code that came with a callback. Whatever happens, it is sent once."""
+    waiting = vault.open_json(session.sealed, **session.place)
+    login, slug = logins.oauth_login_for(session.provider), session.provider.slug
+    try:
+        grant = login.exchange(waiting["code"], redirect_uri=waiting["redirect_uri"], verifier=waiting["verifier"])
+    except errors.ThrottledError:
+        _wait_for_its_turn(session, Status.CHECKING)
+        return
+    except errors.AuthenticationError:
+        raise errors.AuthenticationError(code=CODE_REFUSED, provider=slug) from None
+    scopes = grant.scopes or oauth.scopes_of(waiting["told"])
+    oauth.check_scopes(scopes, waiting["asked"], provider=slug)
+    activating.complete(session, replace(grant, scopes=scopes))
 
 
 def _follow(session: ConnectSession, outcome: Grant | Challenge) -> None:
@@ -133,7 +155,7 @@ def _run(session: ConnectSession, step: Callable[[], None]) -> None:
 
 def _code_for(session: ConnectSession, exc: errors.IntegrationError) -> str:
     """What to call the failure, counting what the account must wait for."""
-    if exc.code in CONFLICTS:
+    if exc.code in NAMED:
         return exc.code
     code = next((name for kinds, name in CODES if isinstance(exc, kinds)), "unexpected")
     if code == "wrong_credentials":
@@ -161,4 +183,4 @@ def _end(session: ConnectSession, code: str) -> None:
 
 
 def _login(session: ConnectSession) -> Login:
-    return registry.login_class(session.provider.slug)(gateways.gateway_for(session.provider))
+    return logins.password_login_for(session.provider)

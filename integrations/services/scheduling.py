@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.models import User
-from integrations import bell, control
+from integrations import bell, control, sinks
 from integrations.models import Connection, Resource, SyncJob, SyncStream
 from integrations.spec import Capability
 
@@ -21,14 +21,23 @@ def add_streams(connection: Connection) -> None:
 
     For a fresh connection, one that came back, and when its owner starts to coach.
     """
-    if not (connection.user.is_coach and connection.can(Capability.WORKOUTS_READ)):
+    new = [SyncStream(connection=connection, resource=resource) for resource in _resources(connection)]
+    if not new:
         return
-    stream = SyncStream(connection=connection, resource=Resource.WORKOUTS)
-    SyncStream.objects.bulk_create([stream], ignore_conflicts=True)
+    SyncStream.objects.bulk_create(new, ignore_conflicts=True)
     streams = SyncStream.objects.filter(connection=connection)
     streams.update(enabled=True, next_run_at=Now(), failures=0)
     for stream in streams:
         request_sync(stream, trigger=SyncJob.Trigger.SCHEDULE)
+
+
+def _resources(connection: Connection) -> list[Resource]:
+    """Workouts for those who coach; activities from wherever they come, as soon as the domain has a place for them."""
+    wanted = {
+        Resource.WORKOUTS: connection.user.is_coach and connection.can(Capability.WORKOUTS_READ),
+        Resource.ACTIVITIES: connection.can(Capability.ACTIVITIES_READ),
+    }
+    return [resource for resource, holds in wanted.items() if holds and sinks.takes(resource)]
 
 
 def start_coaching(user: User) -> None:

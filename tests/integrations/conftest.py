@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from config.demo import seeding
 from integrations import providers, registry
-from integrations.models import Provider
+from integrations.models import Provider, ProviderMode
 from integrations.sandbox import RunningSandbox, running
 from integrations.spec import Part
 
@@ -40,4 +41,17 @@ def garmin(garmin_provider: Provider) -> Iterator[RunningSandbox]:
         garmin_provider.base_urls = sandbox.base_urls("garmin")
         garmin_provider.limits = {"account": wide, "login": wide, "login_hour": wide}
         garmin_provider.save()
+        yield sandbox
+
+
+@pytest.fixture
+def strava(db: None) -> Iterator[RunningSandbox]:
+    """Strava's sandbox, with the row pointing there as its application and no bucket in the way."""
+    with running() as sandbox:
+        wide = {"capacity": 1000, "per_s": 1000}
+        provider, _ = Provider.objects.get_or_create(slug="strava", defaults={"name": "Strava"})
+        provider.mode = ProviderMode.ENABLED
+        provider.base_urls = sandbox.base_urls("strava")
+        provider.limits = {"provider": wide, "account": wide}
+        seeding.register_client(provider)
         yield sandbox

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from integrations import credentials, vault
-from integrations.admin.forms import secret_place
+from integrations.logins import secret_place
 from integrations.models import (
     Connection,
     Credential,

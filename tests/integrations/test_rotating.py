@@ -20,8 +20,8 @@ from pytest_django import Settings
 
 from accounts.models import AuditEntry, User
 from integrations import credentials, encryption, sealed, tasks, vault
-from integrations.admin.forms import secret_place
 from integrations.encryption import new_key
+from integrations.logins import secret_place
 from integrations.models import Connection, ConnectSession, Credential, Provider, VaultKey, VaultRotation
 from integrations.services import connecting, reaping, rotating
 from integrations.spec import Grant

@@ -315,7 +315,7 @@ def test_a_script_gets_and_gives_json(sandbox: RunningSandbox, box: GarminSandbo
     assert requests.post(f"{sandbox.url}/control/", json=values, timeout=5).json() == {"done": True}
     told = {name: requests.get(f"{sandbox.url}/control/{name}", timeout=5).json() for name in ("accounts", "faults")}
     assert told["accounts"]["garmin"][2]["fault"] == "503"
-    assert told["faults"] == {"garmin": [{"account": BEN, "route": "", "fault": "503"}]}
+    assert told["faults"]["garmin"] == [{"account": BEN, "route": "", "fault": "503"}]
     assert requests.get(f"{sandbox.url}/control/calendar", timeout=5).json()["garmin"][BEN] == []
 
 

@@ -54,7 +54,8 @@ def test_what_people_wait_for_stands_in_a_queue_of_its_own() -> None:
     queues = {name.rpartition(".")[2]: queue_of(name) for name in our_tasks()}
     assert {name for name, queue in queues.items() if queue == "interactive"} == waiting
     assert {name for name, queue in queues.items() if queue == "sync"} == {"run_sync"}
-    assert set(queues.values()) == {"interactive", "sync", "housekeeping"}
+    assert {name for name, queue in queues.items() if queue == "webhooks"} == {"process_events"}
+    assert set(queues.values()) == {"interactive", "webhooks", "sync", "housekeeping"}
 
 
 @pytest.mark.django_db(transaction=True)

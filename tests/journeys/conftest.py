@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "build" / "screenshots"))
@@ -108,12 +108,22 @@ class Visitor:
     def shot(self, label: str) -> None:
         """Keep a picture; fail on a sideways scroll or anything axe finds."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{label}--{self.name}.png", full_page=True)
+        self._picture(SHOTS / f"{label}--{self.name}.png")
         width = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert width[0] <= width[1], f"{label} scrolls sideways: {width}"
         found = Axe().run(self.page, options=AXE_OPTIONS).response["violations"]
         words = [(v["id"], v["help"], [node["html"][:200] for node in v["nodes"]][:3]) for v in found]
         assert not found, f"{label}: {json.dumps(words, indent=1)}"
+
+    def _picture(self, path: Path) -> None:
+        """On a busy machine Chromium now and then loses a frame, and gives it when asked again."""
+        for is_last in (False, False, True):
+            try:
+                self.page.screenshot(path=path, full_page=True)
+                return
+            except Error as exc:
+                if is_last or "Unable to capture" not in exc.message:
+                    raise
 
     def console(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -1,0 +1,113 @@
+"""Strava's API v3: bytes and pages, nothing else. It can read activities; it takes no planned workouts."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from integrations import errors
+from integrations.oauth import ACCESS
+from integrations.providers.strava.provider import SLUG
+from integrations.spec import Gateway, OAuthClient, Raw, RawPage
+
+PAGE_SIZE = 100
+ACTIVITIES = "/athlete/activities"
+SUBSCRIPTIONS = "/push_subscriptions"
+LATEST_ZONE = timedelta(hours=14)  # where a local day begins first
+
+
+class Adapter:
+    """Calls for one account. `scope` paces it; `secrets` hold the access token."""
+
+    def __init__(self, gateway: Gateway, secrets: Mapping[str, str], scope: str) -> None:
+        self.gateway = gateway
+        self.scope = scope
+        self.headers = {"Accept": "application/json", "Authorization": f"Bearer {secrets[ACCESS]}"}
+
+    def account(self) -> Raw:
+        return self._object("/athlete", operation="profile")
+
+    def activity_page(self, start: int, *, since: date | None) -> RawPage:
+        """Newest first; `start` counts activities, Strava counts pages from 1.
+
+        Strava's own `after` would turn the order round, so what is older than `since` is left out here.
+        """
+        params: dict[str, Any] = {"page": start // PAGE_SIZE + 1, "per_page": PAGE_SIZE}
+        rows = self._listing(params, operation="list_activities")
+        kept = [row for row in rows if since is None or _may_begin_after(row, since)]
+        more = len(rows) == PAGE_SIZE and len(kept) == len(rows)
+        return RawPage(kept, start + PAGE_SIZE if more else None)
+
+    def activity(self, external_id: str) -> Raw:
+        if not (external_id.isascii() and external_id.isdigit()):
+            raise errors.ValidationError("Strava's ids are numbers", provider=SLUG)
+        return self._object(f"/activities/{external_id}", operation="read_activity")
+
+    def _object(self, path: str, *, operation: str) -> Raw:
+        data = self._get(path, operation=operation)
+        if not isinstance(data, dict):
+            raise _bad_answer(operation)
+        return data
+
+    def _listing(self, params: Mapping[str, Any], *, operation: str) -> list[Raw]:
+        data = self._get(ACTIVITIES, operation=operation, params=params)
+        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+            raise _bad_answer(operation)
+        return data
+
+    def _get(self, path: str, *, operation: str, **kwargs: Any) -> Any:
+        try:
+            return self.gateway.request(
+                "GET", path, operation=operation, scope=self.scope, headers=self.headers, **kwargs
+            ).data
+        except errors.AuthenticationError as exc:
+            if exc.context.get("provider_code") != "AccessToken.missing":
+                raise
+        # The token is good, the permission is not there: a renewal would not bring it.
+        raise errors.AuthorizationError("a permission is missing", provider=SLUG, status=401, code="missing_scope")
+
+
+class Subscriptions:
+    """The one webhook subscription of our application, for operations."""
+
+    def __init__(self, gateway: Gateway, client: OAuthClient) -> None:
+        self.gateway = gateway
+        self.us = {"client_id": client.id, "client_secret": client.secret}
+
+    def present(self) -> list[Raw]:
+        """Strava allows one; an empty list when there is none."""
+        found = self.gateway.request("GET", SUBSCRIPTIONS, operation="list_subscriptions", params=self.us).data
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            raise _bad_answer("list_subscriptions")
+        return found
+
+    def create(self, callback_url: str, verify_token: str) -> int:
+        """Strava asks the address for a handshake before it answers. Returns the subscription's id."""
+        form = {**self.us, "callback_url": callback_url, "verify_token": verify_token}
+        made = self.gateway.request("POST", SUBSCRIPTIONS, operation="subscribe", idempotent=False, data=form).data
+        if not (isinstance(made, dict) and isinstance(made.get("id"), int)):
+            raise _bad_answer("subscribe")
+        return int(made["id"])
+
+    def delete(self, subscription_id: int) -> None:
+        """Gone afterwards, whether or not it was there."""
+        path = f"{SUBSCRIPTIONS}/{int(subscription_id)}"
+        try:
+            self.gateway.request("DELETE", path, operation="unsubscribe", params=self.us)
+        except errors.NotFoundError:
+            return
+
+
+def _may_begin_after(row: Raw, since: date) -> bool:
+    """Whether the activity may be of that local day or later; one that cannot be read is left to the translator."""
+    try:
+        started = datetime.fromisoformat(str(row.get("start_date")))
+    except ValueError:
+        return True
+    earliest = datetime.combine(since, time(), UTC) - LATEST_ZONE
+    return (started if started.tzinfo else started.replace(tzinfo=UTC)) >= earliest
+
+
+def _bad_answer(operation: str) -> errors.DataError:
+    return errors.DataError(
+        f"strava answered {operation} in an unknown shape", provider=SLUG, code="provider_bad_answer"
+    )

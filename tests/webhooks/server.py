@@ -1,0 +1,10 @@
+"""For gunicorn: the product with the tests' own provider folders beside the real ones."""
+
+from integrations import providers
+from tests.webhooks.processes import DOUBLES
+
+providers.__path__.append(DOUBLES)
+
+from config.wsgi import application  # noqa: E402 - the folders count from the first look on
+
+__all__ = ["application"]
