@@ -23,6 +23,24 @@ class Units(models.TextChoices):
     IMPERIAL = "imperial", "Imperial (miles, lb)"
 
 
+class Theme(models.TextChoices):
+    AUTO = "auto", "As my device"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class Language(models.TextChoices):
+    ENGLISH = "en", "English"
+    GERMAN = "de", "Deutsch"
+
+
+class WeekStart(models.IntegerChoices):
+    """As `date.weekday()` counts."""
+
+    MONDAY = 0, "Monday"
+    SUNDAY = 6, "Sunday"
+
+
 class User(AbstractUser):
     """A person: coach, athlete or both, by what links and choices say; there is no role column."""
 
@@ -34,6 +52,9 @@ class User(AbstractUser):
     display_name = models.CharField("name", max_length=120, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     units = models.CharField(max_length=8, choices=Units, default=Units.METRIC)
+    week_start = models.PositiveSmallIntegerField(choices=WeekStart, default=WeekStart.MONDAY)
+    theme = models.CharField(max_length=5, choices=Theme, default=Theme.AUTO)
+    language = models.CharField(max_length=2, choices=Language, default=Language.ENGLISH)
     coaching_since = models.DateTimeField(null=True, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -46,6 +67,9 @@ class User(AbstractUser):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_once"),
             models.CheckConstraint(condition=Q(units__in=Units.values), name="user_known_units"),
+            models.CheckConstraint(condition=Q(week_start__in=WeekStart.values), name="user_known_week_start"),
+            models.CheckConstraint(condition=Q(theme__in=Theme.values), name="user_known_theme"),
+            models.CheckConstraint(condition=Q(language__in=Language.values), name="user_known_language"),
         ]
 
     def __str__(self) -> str:

@@ -260,7 +260,9 @@ class ActivityRecord(Record):
     avg_hr: int | None = None
     max_hr: int | None = None
     energy_kcal: float | None = None
-    workout_id: str = ""
+    workout_id: str = ""  # the provider's own link to the planned workout
+    time_zone: str = ""  # an IANA name, where the provider says it
+    device: str = ""  # the maker's number of the device, where the provider says it
     extras: Extras = {}
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from accounts.models import User
+from coaching import policies
 from coaching.models import CoachingLink, Scope
 from integrations import control, flags, gateways, health, publishing
 from integrations.models import Provider, ProviderMode
@@ -29,7 +30,7 @@ def _empty_cache() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _calm_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     """No circuit or bucket of another test, and a gateway that repeats without making anybody wait."""
-    for memory in (gateways, control, flags, health, publishing):
+    for memory in (gateways, control, flags, health, publishing, policies):
         memory.forget()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.delete("", *client.keys("tc:*"))

@@ -1,16 +1,30 @@
+from coaching.models.activity import FILE, Activity, ActivityDetail, ActivityFile, DailyTotal, DuplicatePair
 from coaching.models.delivery import Delivery, DeliveryAttempt, DeliveryStatus
+from coaching.models.matching import ComplianceBands, Match
 from coaching.models.notification import Channel, Notification
 from coaching.models.roster import CoachingLink, Invitation, Scope
 from coaching.models.share import Share, ShareStatus
+from coaching.models.training import CalendarFeed, Group, Note
 from coaching.models.workout import Workout, WorkoutRevision
 
 __all__ = [
+    "FILE",
+    "Activity",
+    "ActivityDetail",
+    "ActivityFile",
+    "CalendarFeed",
     "Channel",
     "CoachingLink",
+    "ComplianceBands",
+    "DailyTotal",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryStatus",
+    "DuplicatePair",
+    "Group",
     "Invitation",
+    "Match",
+    "Note",
     "Notification",
     "Scope",
     "Share",

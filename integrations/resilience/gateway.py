@@ -1,21 +1,19 @@
 """The one door to a provider's network."""
 
-import json
 import math
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import requests
 import structlog
 from requests.adapters import HTTPAdapter
 
 from integrations import errors
-from integrations.resilience import breaker, http, metrics
+from integrations.resilience import answers, breaker, http, metrics
 from integrations.resilience.admission import BACKGROUND, INTERACTIVE, Admission, Permit
 from integrations.resilience.cache import LayeredCache, cache_key
 from integrations.resilience.policies import Policies, RateLimitPolicy
@@ -30,7 +28,6 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 SAFE = READS | {"PUT", "DELETE"}  # to repeat
 LANES = {"sync": BACKGROUND}  # by direction; what a person waits for goes first
 
-_WORD = re.compile(r"[A-Za-z_.]{1,40}")
 
 log = structlog.get_logger(__name__)
 
@@ -285,13 +282,13 @@ class Gateway:
 
     def _judge(self, response: requests.Response, body: bytes, call: _Call) -> Result:
         if error := errors.from_response(response, provider=self.provider):
-            if code := _provider_code(body):
+            if code := answers.provider_code(body):
                 error.context["provider_code"] = code
             raise error
         if not body:
             return Result(None, response.status_code, response.headers, call.attempts)
         try:
-            data = json.loads(body, parse_constant=_refuse_constant)
+            data = answers.parsed(body)
         except (ValueError, RecursionError):
             raise errors.DataError(
                 f"{self.provider} answered {call.operation} with something that is no JSON",
@@ -379,22 +376,3 @@ class Door:
 def _may_pass(error: errors.IntegrationError) -> bool:
     """Trouble that ends by itself; a refusal is told as it is."""
     return error.retryable or error.halted
-
-
-def _provider_code(body: bytes) -> str:
-    """The provider's own word for an error, never its prose.
-
-    `{"error": "invalid_grant"}`, or "Token.invalid" of `{"errors": [{"resource": "Token", "code": "invalid"}]}`.
-    """
-    try:
-        answer = json.loads(body)
-        word = answer.get("error", "")
-        if not word and (listed := answer.get("errors")):
-            word = f"{listed[0]['resource']}.{listed[0]['code']}"
-    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
-        return ""
-    return word if isinstance(word, str) and _WORD.fullmatch(word) else ""
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
