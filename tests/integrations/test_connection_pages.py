@@ -259,7 +259,7 @@ def test_a_failed_sync_and_a_provider_on_hold_are_told(page: Client, garmin_prov
     )
     assert "Connected, but the last sync failed Garmin answered 500." in words(page.get("/connections/").text)
     job.delete()
-    Provider.objects.update(mode=ProviderMode.HOLD, notice="Garmin has an outage.")
+    Provider.objects.filter(slug="garmin").update(mode=ProviderMode.HOLD, notice="Garmin has an outage.")
     health.forget()
     told = words(page.get("/connections/").text)
     assert "Garmin Connect is paused Garmin has an outage. What is new waits and goes on by itself." in told

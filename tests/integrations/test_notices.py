@@ -75,7 +75,7 @@ def test_nothing_is_said_while_all_is_well(page: Client, connection: Connection)
 def test_what_operations_paused_is_said_on_every_page(
     page: Client, connection: Connection, fields: dict[str, Any], what: str, why: str
 ) -> None:
-    Provider.objects.update(**fields)
+    Provider.objects.filter(pk=connection.provider_id).update(**fields)
     for address in (HOME, "/", "/connections/", reverse("coaching:inbox")):
         told = read(page, address)
         assert f"Garmin Connect {what} {why} What is new waits and goes on by itself." in told, address
