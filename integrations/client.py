@@ -76,6 +76,15 @@ def warnings(slug: str, record: WorkoutRecord) -> list[Problem]:
     return registry.validator(slug).warnings(record)
 
 
+def require_own(connection: Connection, account_id: str, external_id: str) -> None:
+    """Refuse what belongs to somebody else: a provider mixed two people up, and it must not reach either."""
+    if account_id and account_id != connection.external_account_id:
+        provider = connection.provider.slug
+        log.warning("foreign_item", provider=provider, connection=str(connection.public_id), item=external_id)
+        _note_foreign(connection, external_id[:64])
+        raise errors.DataError("it belongs to another account", provider=provider, code="foreign")
+
+
 @transaction.atomic
 def _note_foreign(connection: Connection, item: str) -> None:
     """In the audit log once per item and day, however often a stream or a look meets it."""
@@ -192,12 +201,7 @@ class ProviderClient:
         return record
 
     def _own(self, account_id: str, external_id: str) -> None:
-        """Refuse what belongs to somebody else: a provider mixed two people up, and it must not reach either."""
-        if account_id and account_id != self.connection.external_account_id:
-            provider = self.connection.provider.slug
-            log.warning("foreign_item", provider=provider, connection=str(self.connection.public_id), item=external_id)
-            _note_foreign(self.connection, external_id[:64])
-            raise errors.DataError("it belongs to another account", provider=provider, code="foreign")
+        require_own(self.connection, account_id, external_id)
 
     def _created(self, since: datetime) -> Iterator[WorkoutSummary]:
         """The newest first, by whole pages until one reaches back before `since`."""

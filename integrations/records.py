@@ -279,6 +279,7 @@ class ProviderEvent(Record):
 
     `resource` as in our streams ("workouts", "activities"); `name` is the provider's own word for what happened.
     `dedupe_key` is equal for two tellings of the same thing, where a provider repeats itself inside one body.
+    `is_whole` says that `data` is all there is to know, as an answer to a call would be, so nothing is fetched.
     """
 
     kind: EventKind
@@ -288,6 +289,7 @@ class ProviderEvent(Record):
     object_id: str = ""
     happened_at: datetime | None = None  # aware; None where the provider does not say
     data: dict[str, Any] = {}  # the item as it was sent
+    is_whole: bool = False
     dedupe_key: str = ""
 
 

@@ -15,4 +15,5 @@ PROCESS_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )
 PROCESSED = Counter("webhook_processed_total", "Attempts by what came of them", ["provider", "outcome"])
+BAD_ITEMS = Counter("webhook_bad_items_total", "Items that came whole and were set aside as unreadable", ["provider"])
 DEAD = Counter("webhook_dead_total", "Events given up", ["reason"])

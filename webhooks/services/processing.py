@@ -45,6 +45,8 @@ class Finding:
 
     verdicts: frozenset[str]
     connections: frozenset[int]
+    told: int = 0  # how many events the body told
+    bad: tuple[str, ...] = ()  # what is wrong with each item that was set aside
 
     @property
     def status(self) -> str:
@@ -53,10 +55,15 @@ class Finding:
     @property
     def reason(self) -> str:
         """Why nothing, or not all of it, was acted on; the gravest word."""
-        ranked: tuple[str, ...] = (Verdict.UNKNOWN_ACCOUNT, STALE, Verdict.UNUSED)
+        ranked: tuple[str, ...] = (Verdict.BAD_ITEM, Verdict.UNKNOWN_ACCOUNT, STALE, Verdict.UNUSED)
         if Verdict.APPLIED in self.verdicts:
-            ranked = (Verdict.UNKNOWN_ACCOUNT,)
+            ranked = ranked[:2]
         return next((str(word) for word in ranked if word in self.verdicts), "" if self.verdicts else "empty")
+
+    @property
+    def words(self) -> str:
+        """How many items were set aside, and why the first one."""
+        return f"{len(self.bad)} of {self.told} set aside, the first one since {self.bad[0]}" if self.bad else ""
 
 
 def process_due(budget_s: float = BUDGET_S) -> int:
@@ -130,10 +137,10 @@ def _process(event: WebhookEvent, started: float) -> str:
             event, started, "unknown_account", "", min(step(timing().webhook_retry_s, event.attempts), left)
         )
     only = next(iter(finding.connections)) if len(finding.connections) == 1 else None
-    _note(event, finding.status, time.monotonic() - started, finding.reason)
+    _note(event, finding.status, time.monotonic() - started, finding.reason, finding.words)
     _settle(
-        event, status=finding.status, reason=finding.reason, connection_id=only, finished_at=Now(), error_code="",
-        error_detail="",
+        event, status=finding.status, reason=finding.reason, connection_id=only, finished_at=Now(),
+        error_code=str(Verdict.BAD_ITEM) if finding.bad else "", error_detail=finding.words[:500],
     )  # fmt: skip
     return finding.status
 
@@ -145,6 +152,7 @@ def _apply(event: WebhookEvent, told: Iterable[ProviderEvent]) -> Finding:
     """
     verdicts: set[str] = set()
     connections: set[int] = set()
+    bad: list[str] = []
     once = {one.dedupe_key or index: one for index, one in enumerate(told)}
     for one in sorted(once.values(), key=lambda one: (object_key(one), one.happened_at or event.received_at)):
         if not _is_news(event, one):
@@ -152,9 +160,12 @@ def _apply(event: WebhookEvent, told: Iterable[ProviderEvent]) -> Finding:
             continue
         effect = notifying.apply(one, event.endpoint.provider)
         verdicts.add(effect.verdict)
+        if effect.verdict == Verdict.BAD_ITEM:
+            bad.append(effect.words)
         if effect.connection is not None:
             connections.add(effect.connection.pk)
-    return Finding(frozenset(verdicts), frozenset(connections))
+    metrics.BAD_ITEMS.labels(event.endpoint.provider.slug).inc(len(bad))
+    return Finding(frozenset(verdicts), frozenset(connections), len(once), tuple(bad))
 
 
 def _is_news(event: WebhookEvent, one: ProviderEvent) -> bool:

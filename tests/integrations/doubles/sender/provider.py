@@ -9,5 +9,5 @@ SPEC = ProviderSpec(
     capabilities=frozenset({Capability.WORKOUTS_READ, Capability.WEBHOOKS}),
     base_urls={"api": "http://127.0.0.1:9"},
     allowed_hosts=frozenset({"127.0.0.1"}),
-    parts=frozenset({Part.WEBHOOKS}),
+    parts=frozenset({Part.WEBHOOKS, Part.TRANSLATOR, Part.VALIDATOR}),
 )

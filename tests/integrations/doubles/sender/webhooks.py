@@ -1,4 +1,7 @@
-"""What the double sends: {"id", "events": [{"type", "object", "id", "account", "at"}]}, signed by Standard Webhooks."""
+"""What the double sends: {"id", "events": [{"type", "object", "id", "account", "at"}]}, signed by Standard Webhooks.
+
+An item with "whole" brings all there is to know of it.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -53,4 +56,5 @@ def _event(item: Mapping[str, Any]) -> ProviderEvent:
         object_id=str(item.get("id", "")),
         happened_at=None if at is None else datetime.fromtimestamp(at, UTC),
         data=dict(item),
+        is_whole=bool(item.get("whole")),
     )
