@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from coaching.models import CoachingLink, DeliveryStatus, Scope
 from coaching.models.roster import CoachingLinkQuerySet
+from coaching.models.training import GroupQuerySet
 from integrations.records import Sport
 
 MOST_TARGETS = 200  # in one post; "all my athletes" has no limit
@@ -57,7 +58,8 @@ class DeliveryFilterForm(forms.Form):
 class ShareForm(forms.Form):
     """To whom, for which local day of each athlete, with which words.
 
-    A target that is not the coach's active athlete is 404, as if it did not exist.
+    Athletes, groups or both; whoever is in several gets one offer. A target that is not the coach's active athlete,
+    or not his group, is 404, as if it did not exist.
     """
 
     everyone = forms.BooleanField(label="All my athletes", required=False)
@@ -74,9 +76,10 @@ class ShareForm(forms.Form):
         help_text="The athlete reads this with the workout.",
     )
 
-    def __init__(self, *args: Any, links: CoachingLinkQuerySet, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, links: CoachingLinkQuerySet, groups: GroupQuerySet, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.links = links
+        self.groups = groups
 
     def clean_on(self) -> date | None:
         return self._sane(self.cleaned_data["on"])
@@ -90,17 +93,22 @@ class ShareForm(forms.Form):
         return data
 
     def _chosen(self) -> list[CoachingLink]:
-        asked = self.data.getlist("athlete") if hasattr(self.data, "getlist") else []
+        """Those named, and those in the groups that are named; who is both counts once."""
+        named = list(self.links.filter(public_id__in=self._asked("athlete")))
+        groups = list(self.groups.filter(public_id__in=self._asked("group")))
+        if len(named) != len(self._asked("athlete")) or len(groups) != len(self._asked("group")):
+            raise Http404
+        known = {link.pk for link in named}
+        return named + list(self.links.filter(groups__in=groups).exclude(pk__in=known).distinct() if groups else ())
+
+    def _asked(self, name: str) -> set[UUID]:
+        asked = self.data.getlist(name) if hasattr(self.data, "getlist") else []
         if len(asked) > MOST_TARGETS:
-            raise BadRequest(f"At most {MOST_TARGETS} athletes in one go.")
+            raise BadRequest(f"At most {MOST_TARGETS} in one go.")
         try:
-            ids = {UUID(text) for text in asked}
+            return {UUID(text) for text in asked}
         except ValueError:
             raise Http404 from None
-        found = list(self.links.filter(public_id__in=ids))
-        if len(found) != len(ids):
-            raise Http404
-        return found
 
     def _day_for(self, link: CoachingLink, common: date | None) -> date | None:
         text = self.data.get(f"day-{link.public_id}", "")

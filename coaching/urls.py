@@ -1,6 +1,6 @@
 from django.urls import path
 
-from coaching.views import home, inbox, invitation, library, notices, roster, sharing
+from coaching.views import groups, home, inbox, invitation, library, notices, roster, sharing
 
 app_name = "coaching"
 urlpatterns = [
@@ -20,6 +20,10 @@ urlpatterns = [
     path("athletes/invitations/<uuid:invitation_id>/resend/", roster.resend, name="resend"),
     path("athletes/invitations/<uuid:invitation_id>/revoke/", roster.revoke, name="revoke"),
     path("athletes/<uuid:link_id>/", roster.athlete, name="athlete"),
+    path("athletes/join/", groups.join, name="join_group"),
+    path("groups/", groups.groups, name="groups"),
+    path("groups/<uuid:group_id>/", groups.group, name="group"),
+    path("groups/<uuid:group_id>/delete/", groups.delete, name="delete_group"),
     path("links/<uuid:link_id>/end/", roster.end, name="end_link"),
     path("invitation/", invitation.invitation, name="invitation"),
     path("invitation/accept/", invitation.accept, name="accept_invitation"),

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import User
-from coaching.models import CoachingLink, Invitation, Scope, Share, Workout, WorkoutRevision
+from coaching.models import CoachingLink, Group, Invitation, Scope, Share, Workout, WorkoutRevision
 from coaching.services import inviting
 from integrations.models import Connection, ConnectSession, Provider
 from integrations.records import Sport, WorkoutRecord
@@ -23,6 +23,7 @@ CANARY = "Canary intervals"
 # route name → whose object the id names, and which attribute it is
 OWNERS = {
     "workout": "coach", "archive": "coach", "share": "coach", "delivery": "coach", "withdraw": "coach",
+    "group": "coach", "delete_group": "coach",
     "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both",
     "consent": "athlete", "offer": "athlete", "import": "athlete", "decline": "athlete", "retry_import": "athlete",
 }  # fmt: skip
@@ -53,7 +54,7 @@ def belongings(coach: User, athlete: User, link: CoachingLink, garmin_provider: 
     )
     return {
         "workout_id": workout, "share_id": share, "link_id": link, "invitation_id": invitation,
-        "connection_id": connection,
+        "connection_id": connection, "group_id": Group.objects.create(coach=coach, name=CANARY),
         "session_id": ConnectSession.objects.create(
             user=athlete, provider=garmin_provider, kind="password", state_hash="1" * 64, expires_at="2099-01-01T00:00Z"
         ),

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Lower, Now
 
 from accounts.models import User
@@ -16,6 +16,10 @@ from coaching.models.share import Share
 class GroupQuerySet(models.QuerySet["Group"]):
     def for_coach(self, coach: User) -> Self:
         return self.filter(coach=coach).order_by(Lower("name"))
+
+    def with_size(self) -> Self:
+        """Annotated with how many train with the coach now."""
+        return self.annotate(members_n=Count("members", filter=Q(members__status=CoachingLink.Status.ACTIVE)))
 
 
 class Group(models.Model):

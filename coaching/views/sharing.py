@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.permissions import signed_in
 from coaching.forms import DeliveryFilterForm, ShareForm
-from coaching.models import CoachingLink, Share, Workout
+from coaching.models import CoachingLink, Group, Share, Workout
 from coaching.permissions import coach_required
 from coaching.services import delivering, sharing
 from coaching.views.limits import over_limit
@@ -24,7 +24,8 @@ def share(request: HttpRequest, workout_id: UUID) -> HttpResponse:
     workout = get_object_or_404(Workout.objects.library(coach), public_id=workout_id)
     assert workout.current  # the library holds no other
     links = CoachingLink.objects.active_for_coach(coach).order_by("athlete__display_name", "pk")
-    form = ShareForm(request.POST if request.method == "POST" else None, links=links)
+    groups = Group.objects.for_coach(coach)
+    form = ShareForm(request.POST if request.method == "POST" else None, links=links, groups=groups)
     if request.method == "GET" or not form.is_valid():
         return _share_page(request, workout, form)
     targets, message = form.cleaned_data["targets"], form.cleaned_data["message"]
@@ -40,7 +41,14 @@ def _share_page(request: HttpRequest, workout: Workout, form: ShareForm) -> Http
     assert workout.current
     checked = sharing.preflight(workout.current, links=list(form.links))
     cautions = sorted({check.caution for check in checked if check.caution})
-    context = {"workout": workout, "form": form, "preflight": checked, "cautions": cautions, "section": "library"}
+    context = {
+        "workout": workout,
+        "form": form,
+        "groups": form.groups.with_size(),
+        "preflight": checked,
+        "cautions": cautions,
+        "section": "library",
+    }
     return render(request, "coaching/share.html", context)
 
 
