@@ -1,4 +1,4 @@
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 
 from accounts.managers import UserManager
 
@@ -136,3 +136,57 @@ class AuditEntry(models.Model):
 
     def _refuse(self) -> NoReturn:
         raise TypeError("an audit entry is never changed")
+
+
+class DataRequestQuerySet(models.QuerySet["DataRequest"]):
+    def open(self) -> Self:
+        return self.filter(status__in=[DataRequest.Status.WAITING, DataRequest.Status.WORKING])
+
+    def due(self) -> Self:
+        """Waiting, or held by a worker that fell silent; by the database's clock."""
+        waiting = Q(status=DataRequest.Status.WAITING, not_before__lte=Now())
+        return self.filter(waiting | Q(status=DataRequest.Status.WORKING, lease_until__lt=Now())).order_by("pk")
+
+
+class DataRequest(models.Model):
+    """What a person asked about all of his data: a copy of it, or its end."""
+
+    class Kind(models.TextChoices):
+        EXPORT = "export", "A copy of my data"
+        ERASURE = "erasure", "The end of my account"
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        WORKING = "working", "Being made"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="data_requests")
+    kind = models.CharField(max_length=8, choices=Kind)
+    status = models.CharField(max_length=8, choices=Status, default=Status.WAITING)
+    address = models.EmailField(max_length=254, blank=True)  # where the report goes; blanked with the rest
+    created_at = models.DateTimeField(auto_now_add=True)
+    not_before = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    file = models.FileField(upload_to="exports/", max_length=200, blank=True)
+    bytes_n = models.PositiveBigIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    report = models.JSONField(default=dict, blank=True)  # counts by part, nobody's name
+
+    objects = DataRequestQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "kind"], condition=Q(status__in=["waiting", "working"]), name="datarequest_one_open"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(status__in=["waiting", "working"]), name="datarequest_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.public_id}"
