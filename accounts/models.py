@@ -1,7 +1,9 @@
+from hashlib import sha256
 from typing import Any, ClassVar, NoReturn, Self
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -9,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
 from accounts.managers import UserManager
+from integrations.encryption import Context, KeyRing, open_sealed, seal
 
 
 def validate_time_zone(value: str) -> None:
@@ -190,3 +193,59 @@ class DataRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.public_id}"
+
+
+class LoginApplication(models.Model):
+    """What Google or GitHub know us as. A row that is on or off wins over the environment."""
+
+    class Provider(models.TextChoices):
+        GOOGLE = "google", "Google"
+        GITHUB = "github", "GitHub"
+
+    class Mode(models.TextChoices):
+        ON = "on", "On, with what stands here"
+        ENVIRONMENT = "environment", "As the environment says"
+        OFF = "off", "Off"
+
+    public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
+    provider = models.CharField(max_length=10, choices=Provider, unique=True)
+    mode = models.CharField(max_length=12, choices=Mode, default=Mode.ON)
+    client_id = models.CharField("client id", max_length=191, blank=True)
+    client_secret = models.TextField(blank=True, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        permissions = [("set_login_secrets", "Can set up logging in with Google and GitHub")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(provider__in=["google", "github"]), name="loginapplication_known_provider"
+            ),
+            models.CheckConstraint(
+                condition=Q(mode__in=["on", "environment", "off"]), name="loginapplication_known_mode"
+            ),
+            models.CheckConstraint(
+                condition=~Q(mode="on") | (~Q(client_id="") & ~Q(client_secret="")), name="loginapplication_on_is_whole"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_provider_display()
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one sealed secret from another, and nothing about what is in it."""
+        return sha256(self.client_secret.encode()).hexdigest()[:12] if self.client_secret else ""
+
+    def seal_secret(self, secret: str) -> None:
+        """Not saved yet. Raises KeyRingInvalid."""
+        ring = KeyRing.parse(settings.CREDENTIAL_KEYS)
+        self.client_secret = seal(secret.encode(), keyring=ring, context=self._place)
+
+    def open_secret(self) -> str:
+        """Raises VaultError or KeyRingInvalid."""
+        ring = KeyRing.parse(settings.CREDENTIAL_KEYS)
+        return open_sealed(self.client_secret, keyring=ring, context=self._place).reveal().decode()
+
+    @property
+    def _place(self) -> Context:
+        return (self._meta.label_lower, str(self.public_id), "client_secret", f"login:{self.provider}")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from integrations import registry
 from integrations.sandbox.control import control
 from integrations.sandbox.kit import Sandbox
+from integrations.sandbox.logins import LOGINS, LoginSandbox
 from integrations.sandbox.messages import Answer, HangUp, Request
 from integrations.sandbox.store import Store
 from integrations.spec import Part
@@ -29,7 +30,8 @@ class RunningSandbox:
         bringing = [slug for slug, spec in registry.specs().items() if Part.SANDBOX in spec.parts]
         parts = {slug: registry.part(slug, Part.SANDBOX) for slug in bringing}
         self.sandboxes: dict[str, Sandbox] = {slug: part.SANDBOX(store) for slug, part in parts.items()}
-        self.server = _Server(("127.0.0.1", port), self.sandboxes)
+        self.logins: dict[str, LoginSandbox] = {kind.slug: kind(store) for kind in LOGINS}
+        self.server = _Server(("127.0.0.1", port), self.sandboxes, self.logins)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def __getitem__(self, slug: str) -> Sandbox:
@@ -63,8 +65,11 @@ class _Server(ThreadingHTTPServer):
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
-    def __init__(self, address: tuple[str, int], sandboxes: dict[str, Sandbox]) -> None:
+    def __init__(
+        self, address: tuple[str, int], sandboxes: dict[str, Sandbox], logins: dict[str, LoginSandbox]
+    ) -> None:
         self.sandboxes = sandboxes
+        self.served: dict[str, Sandbox] = {**logins, **sandboxes}
         super().__init__(address, _Handler)
 
 
@@ -104,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         target = urlsplit(self.path)
         slug, _, rest = target.path.lstrip("/").partition("/")
         repeated = parse_qs(target.query, keep_blank_values=True)
-        sandbox = self.server.sandboxes.get(slug)
+        sandbox = self.server.served.get(slug)
         request = Request(
             method=self.command,
             path=f"/{rest}" if sandbox else target.path,
