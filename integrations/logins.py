@@ -2,7 +2,7 @@
 
 from integrations import errors, gateways, registry, vault
 from integrations.models import Provider
-from integrations.spec import Login, OAuthClient, OAuthEndpoints, OAuthLogin, Part, RevokingLogin
+from integrations.spec import Login, OAuthClient, OAuthEndpoints, OAuthLogin, Part, RevokingLogin, Subscriptions
 
 
 def login_for(provider: Provider) -> Login | OAuthLogin:
@@ -16,6 +16,11 @@ def password_login_for(provider: Provider) -> Login:
 
 def oauth_login_for(provider: Provider) -> OAuthLogin:
     return registry.oauth_login_class(provider.slug)(gateways.gateway_for(provider), client_of(provider))
+
+
+def subscriptions_for(provider: Provider) -> Subscriptions:
+    """What registers our webhook address there. Raises ConfigurationError."""
+    return registry.subscriptions_class(provider.slug)(gateways.gateway_for(provider), client_of(provider))
 
 
 def can_be_revoked(provider: Provider) -> bool:

@@ -14,6 +14,7 @@ from integrations.spec import (
     OAuthLogin,
     Part,
     ProviderSpec,
+    Subscriptions,
     Translator,
     Validator,
     Webhooks,
@@ -78,6 +79,13 @@ def oauth_login_class(slug: str) -> type[OAuthLogin]:
 
 def webhooks(slug: str) -> Webhooks:
     return cast("Webhooks", part(slug, Part.WEBHOOKS))
+
+
+def subscriptions_class(slug: str) -> type[Subscriptions]:
+    """ConfigurationError where the provider's address is registered by hand."""
+    if not spec_for(slug).subscribes:
+        raise errors.ConfigurationError("its webhook address is registered by hand", provider=slug)
+    return cast("type[Subscriptions]", part(slug, Part.ADAPTER).Subscriptions)
 
 
 def _read_spec(slug: str) -> ProviderSpec:

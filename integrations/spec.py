@@ -108,6 +108,8 @@ class ProviderSpec:
     `limits` has buckets by key: "account" counts per connected account, "login" and "login_hour" guard logins.
     `limit_from_headers(headers, now)` tells from any answer for how many seconds the provider wants no further call.
     `account_credential` names the credential field that identifies the account for cool-downs.
+    `client_signature` is the scheme by which it may sign webhooks with our client secret: looked at where operations
+    demand it of an endpoint. With `subscribes` the address for webhooks is registered by calls, `Subscriptions`.
     """
 
     slug: str
@@ -122,6 +124,8 @@ class ProviderSpec:
     limits: Mapping[str, Limit] = field(default_factory=dict)
     limit_from_headers: Callable[[Mapping[str, str], float], float | None] | None = None
     policy: ProviderPolicy = ProviderPolicy()
+    client_signature: str = ""
+    subscribes: bool = False
     parts: frozenset[Part] = frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX})
 
     def can(self, capability: Capability) -> bool:
@@ -218,6 +222,30 @@ class Adapter(Protocol):
     def unschedule(self, schedule_id: str) -> None: ...
     def calendar(self, year: int, month: int) -> Raw: ...
     def activity_page(self, start: int, *, since: date | None) -> RawPage: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A provider's promise to send to an address of ours."""
+
+    id: int
+    callback_url: str
+
+
+class Subscriptions(Protocol):
+    """`adapter.Subscriptions(gateway, client)` where the spec says `subscribes`; for operations."""
+
+    def __init__(self, gateway: Gateway, client: OAuthClient) -> None: ...
+
+    def present(self) -> Sequence[Subscription]: ...
+
+    def create(self, callback_url: str, verify_token: str) -> int:
+        """The provider asks the address for a handshake first. Raises ValidationError when it does not take it."""
+        ...
+
+    def delete(self, subscription_id: int) -> None:
+        """Gone afterwards, whether or not it was there."""
+        ...
 
 
 class Translator(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from integrations import registry, vault
+from integrations import errors, logins, registry, vault
 from integrations.models import ProviderMode
 from integrations.spec import UNSIGNED, Webhooks
 from webhooks.models import WebhookEndpoint, WebhookSecret
@@ -25,7 +25,10 @@ _lock = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What one request needs to know. `secrets` by their rows' ids; the repr tells none of them."""
+    """What one request needs to know. `secrets` by their rows' ids; the repr tells none of them.
+
+    `must_be_signed` asks for a signature with our client secret, by `client_scheme`, whatever else proves the request.
+    """
 
     pk: int
     slug: str
@@ -36,6 +39,9 @@ class Endpoint:
     client_id: str
     registration: Mapping[str, Any]
     secrets: Mapping[int, str]
+    must_be_signed: bool
+    client_scheme: str
+    client_secret: str
 
     def __repr__(self) -> str:
         return f"Endpoint({self.pk}, {self.slug!r})"
@@ -45,14 +51,20 @@ class Endpoint:
         return self.part.SCHEME == UNSIGNED
 
 
-def find(slug: str, token: str) -> Endpoint | None:
-    """The endpoint that may be sent to. Raises VaultUnavailable, or the database's errors."""
+def find(slug: str, token: str, *, anew: bool = False) -> Endpoint | None:
+    """The endpoint that may be sent to, `anew` read from the tables. Raises VaultUnavailable, DatabaseError."""
     with _lock:
-        found = _known.get((slug, token))
+        found = None if anew else _known.get((slug, token))
     if found is None and (found := _read(slug, token)):
         with _lock:
             _known[slug, token] = found
     return found
+
+
+def drop(slug: str, token: str) -> None:
+    """This process's next look reads the tables; the others follow within two seconds."""
+    with _lock:
+        _known.pop((slug, token), None)
 
 
 def forget() -> None:
@@ -78,12 +90,23 @@ def _read(slug: str, token: str) -> Endpoint | None:
         client_id=row.provider.client_id,
         registration=row.registration,
         secrets={secret.pk: reveal(secret) for secret in _live(row)},
+        must_be_signed=row.must_be_signed,
+        client_scheme=registry.spec_for(slug).client_signature,
+        client_secret=_client_secret(row),
     )
 
 
 def reveal(secret: WebhookSecret) -> str:
     """The secret itself. Raises VaultUnavailable."""
     return str(vault.open_json(secret.sealed, **secret.place)["secret"])
+
+
+def _client_secret(row: WebhookEndpoint) -> str:
+    """Empty while operations have not entered it: then nothing can be proven."""
+    try:
+        return logins.client_of(row.provider).secret if row.must_be_signed else ""
+    except errors.ConfigurationError:
+        return ""
 
 
 def _live(row: WebhookEndpoint) -> list[WebhookSecret]:

@@ -30,13 +30,23 @@ class EndpointForm(AnyForm):
 
     class Meta:
         model = WebhookEndpoint
-        fields = ("provider", "name", "strict_order", "max_body_bytes", "tolerance_s", "registration")
+        fields = (
+            "provider", "name", "strict_order", "must_be_signed", "max_body_bytes", "tolerance_s", "registration"
+        )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "provider" in self.fields:
             sending = Provider.objects.filter(slug__in=registry.having(Capability.WEBHOOKS))
             self.fields["provider"].queryset = sending  # type: ignore[attr-defined]  # a choice of rows
+
+    def clean_must_be_signed(self) -> bool:
+        """Whoever signs nothing could reach us no more."""
+        demanded: bool = self.cleaned_data["must_be_signed"]
+        provider = self.instance.provider if self.instance.pk else self.cleaned_data.get("provider")
+        if demanded and provider and not registry.spec_for(provider.slug).client_signature:
+            raise forms.ValidationError("This provider does not sign with our client secret.")
+        return demanded
 
     def clean_registration(self) -> dict[str, Any]:
         found = self.cleaned_data["registration"] or {}
@@ -54,6 +64,13 @@ class RotateForm(Reasoned):
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 60}),
         help_text="Leave it empty to have one made here, when the provider takes ours.",
     )
+
+
+class SubscriptionForm(Reasoned):
+    """What to do about the provider's subscription; `number` names the one to end."""
+
+    what = forms.ChoiceField(choices=[("subscribe", ""), ("unsubscribe", "")])
+    number = forms.IntegerField(required=False, min_value=1)
 
 
 class ReplayForm(Reasoned):

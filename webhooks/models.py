@@ -34,6 +34,11 @@ class WebhookEndpoint(models.Model):
     strict_order = models.BooleanField(
         default=False, help_text="What concerns one object is processed in the order it came in, one after the other."
     )
+    must_be_signed = models.BooleanField(
+        "signature demanded",
+        default=False,
+        help_text="For a provider that may sign with our client secret: what comes unsigned is refused.",
+    )
     max_body_bytes = models.PositiveIntegerField(default=1024 * 1024)
     tolerance_s = models.PositiveIntegerField(
         "tolerance in seconds", default=300, help_text="How far the sender's clock may be from ours."

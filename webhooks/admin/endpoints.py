@@ -1,16 +1,16 @@
 """Addresses that providers send to, and the secrets that prove that it was them."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -18,9 +18,10 @@ from accounts import audit
 from accounts.models import AuditEntry, User
 from accounts.operations import Operation, OperationsAdmin
 from accounts.permissions import signed_in
-from webhooks.forms import EndpointForm, RotateForm
+from integrations.spec import Subscription
+from webhooks.forms import EndpointForm, RotateForm, SubscriptionForm
 from webhooks.models import WebhookEndpoint, WebhookSecret
-from webhooks.services import securing
+from webhooks.services import securing, subscribing
 
 MAY_SET_SECRETS = "webhooks.set_webhook_secrets"
 
@@ -61,7 +62,7 @@ class WebhookEndpointAdmin(OperationsAdmin):
         return self.may_operate(request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        settable = ("strict_order", "max_body_bytes", "tolerance_s", "registration")
+        settable = ("strict_order", "must_be_signed", "max_body_bytes", "tolerance_s", "registration")
         shown = ("provider", "name", *(("is_active", "address", "secrets_are") if obj else ()), *settable)
         return (*shown, "reason") if self.may_operate(request) else shown
 
@@ -70,9 +71,7 @@ class WebhookEndpointAdmin(OperationsAdmin):
 
     @admin.display(description="address for the provider")
     def address(self, endpoint: WebhookEndpoint) -> str:
-        kwargs = {"slug": endpoint.provider.slug, "token": endpoint.token}
-        url = settings.SITE_URL + reverse("webhooks:receive", kwargs=kwargs)
-        return render_to_string("admin/webhooks/_address.html", {"url": url})
+        return render_to_string("admin/webhooks/_address.html", {"url": subscribing.address_of(endpoint)})
 
     @admin.display(description="secrets")
     def secrets_are(self, endpoint: WebhookEndpoint) -> str:
@@ -81,14 +80,21 @@ class WebhookEndpointAdmin(OperationsAdmin):
         return "; ".join(told) or "none"
 
     def get_urls(self) -> list[URLPattern]:
-        rotate = self.admin_site.admin_view(self.rotate)
-        return [path("<int:pk>/rotate/", rotate, name="webhooks_webhookendpoint_rotate"), *super().get_urls()]
+        rotate, subscription = (self.admin_site.admin_view(view) for view in (self.rotate, self.subscription))
+        return [
+            path("<int:pk>/rotate/", rotate, name="webhooks_webhookendpoint_rotate"),
+            path("<int:pk>/subscription/", subscription, name="webhooks_webhookendpoint_subscription"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        link = {"title": "Rotate the secret", "name": "admin:webhooks_webhookendpoint_rotate"}
-        links = [link] if self.may_operate(request) else []
+        links = [{"title": "Rotate the secret", "name": "admin:webhooks_webhookendpoint_rotate"}]
+        found = WebhookEndpoint.objects.filter(pk=object_id).select_related("provider").first()
+        if found and subscribing.is_offered(found):
+            links.append({"title": "Subscription", "name": "admin:webhooks_webhookendpoint_subscription"})
+        links = links if self.may_operate(request) else []
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "links": links})
 
     def _rotated(self, request: HttpRequest, endpoint: WebhookEndpoint, form: RotateForm) -> str:
@@ -119,6 +125,46 @@ class WebhookEndpointAdmin(OperationsAdmin):
             "endpoint": endpoint, "shown": shown, "was_given": shown == "set", "live": endpoint.secrets.live(),
         }  # fmt: skip
         return TemplateResponse(request, "admin/webhooks/rotate.html", context)
+
+    def subscription(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What stands at the provider, asked now; to make one, or to end one."""
+        if not self.may_operate(request):
+            raise PermissionDenied
+        endpoint = get_object_or_404(WebhookEndpoint.objects.select_related("provider"), pk=pk)
+        if not subscribing.is_offered(endpoint):
+            raise Http404
+        form = SubscriptionForm(request.POST or None)
+        if form.is_valid():
+            self._change_subscription(request, endpoint, form.cleaned_data)
+            form = SubscriptionForm()
+        there, trouble = _at_the_provider(endpoint)
+        context = {
+            **self.admin_site.each_context(request), "title": "Subscription", "opts": self.opts, "form": form,
+            "endpoint": endpoint, "there": there, "trouble": trouble, "address": subscribing.address_of(endpoint),
+            "noted": endpoint.registration.get(subscribing.NUMBER),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/webhooks/subscription.html", context)
+
+    def _change_subscription(self, request: HttpRequest, endpoint: WebhookEndpoint, said: dict[str, Any]) -> None:
+        by, reason = signed_in(request), said["reason"]
+        try:
+            if said["what"] == "subscribe":
+                number = subscribing.subscribe(endpoint, by=by, reason=reason)
+                words = f"{endpoint.provider} sends here. The subscription has the number {number}."
+            else:
+                subscribing.unsubscribe(endpoint, said["number"] or 0, by=by, reason=reason)
+                words = f"{endpoint.provider} sends no more: subscription {said['number']} has ended."
+            self.message_user(request, words, messages.SUCCESS)
+        except subscribing.NotSubscribed as exc:
+            self.message_user(request, str(exc), messages.ERROR)
+
+
+def _at_the_provider(endpoint: WebhookEndpoint) -> tuple[Sequence[Subscription], str]:
+    """What it says, or why it says nothing."""
+    try:
+        return subscribing.look(endpoint), ""
+    except subscribing.NotSubscribed as exc:
+        return [], str(exc)
 
 
 @admin.register(WebhookSecret)

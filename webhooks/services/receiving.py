@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NoReturn
 from uuid import UUID
 
 import structlog
@@ -97,29 +98,41 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _verify(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, remote_ip: str) -> int | None:
-    """The id of the secret that signed; None where the scheme has none. Every live one is tried to the end."""
-    if endpoint.is_unsigned:
-        return None
-    if not endpoint.secrets:
-        metrics.RECEIVED.labels(endpoint.slug, "unavailable").inc()
+    """The id of the secret that signed; None where the scheme has none."""
+    try:
+        if endpoint.must_be_signed:
+            ours = {0: endpoint.client_secret} if endpoint.client_secret else {}
+            _signer(endpoint, endpoint.client_scheme, ours, headers, body)
+        if endpoint.is_unsigned:
+            return None
+        return _signer(endpoint, endpoint.part.SCHEME, endpoint.secrets, headers, body)
+    except InvalidSignature as exc:
+        reject(endpoint, exc.reason, body, remote_ip)
+
+
+def _signer(
+    endpoint: Endpoint, scheme: str, secrets: Mapping[int, str], headers: Mapping[str, str], body: bytes
+) -> int:
+    """Whose secret it was. Every live one is tried to the end. Raises NoSecret, InvalidSignature."""
+    if not secrets:
         log.error("webhook_without_secret", provider=endpoint.slug, endpoint=endpoint.pk)
         raise NoSecret
     now, signers, reason = int(time.time()), [], ""
-    for secret_id, secret in endpoint.secrets.items():
+    for secret_id, secret in secrets.items():
         try:
             signatures.verify(
-                endpoint.part.SCHEME, secrets=[secret], headers=headers, body=body, now=now,
-                tolerance_s=endpoint.tolerance_s, options=endpoint.part.OPTIONS,
+                scheme, secrets=[secret], headers=headers, body=body, now=now, tolerance_s=endpoint.tolerance_s,
+                options=endpoint.part.OPTIONS,
             )  # fmt: skip
             signers.append(secret_id)
         except InvalidSignature as exc:
             reason = exc.reason
     if not signers:
-        reject(endpoint, reason, body, remote_ip)
+        raise InvalidSignature(reason)
     return signers[0]
 
 
-def reject(endpoint: Endpoint, reason: str, body: bytes, remote_ip: str) -> None:
+def reject(endpoint: Endpoint, reason: str, body: bytes, remote_ip: str) -> NoReturn:
     """Nothing of the body is kept but its hash and length. Raises Unauthorized."""
     metrics.REJECTED.labels(endpoint.slug, reason).inc()
     metrics.RECEIVED.labels(endpoint.slug, "rejected").inc()

@@ -7,7 +7,7 @@ from typing import Any
 from integrations import errors
 from integrations.oauth import ACCESS
 from integrations.providers.strava.provider import SLUG
-from integrations.spec import Gateway, OAuthClient, Raw, RawPage
+from integrations.spec import Gateway, OAuthClient, Raw, RawPage, Subscription
 
 PAGE_SIZE = 100
 ACTIVITIES = "/athlete/activities"
@@ -73,12 +73,13 @@ class Subscriptions:
         self.gateway = gateway
         self.us = {"client_id": client.id, "client_secret": client.secret}
 
-    def present(self) -> list[Raw]:
+    def present(self) -> list[Subscription]:
         """Strava allows one; an empty list when there is none."""
         found = self.gateway.request("GET", SUBSCRIPTIONS, operation="list_subscriptions", params=self.us).data
-        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            raise _bad_answer("list_subscriptions")
-        return found
+        try:
+            return [Subscription(int(row["id"]), str(row["callback_url"])) for row in found]
+        except (KeyError, TypeError, ValueError):
+            raise _bad_answer("list_subscriptions") from None
 
     def create(self, callback_url: str, verify_token: str) -> int:
         """Strava asks the address for a handshake before it answers. Returns the subscription's id."""

@@ -43,5 +43,7 @@ SPEC = ProviderSpec(
     },
     limit_from_headers=wait_s,
     policy=ProviderPolicy(visible_to_coach=False, cache_days=7, may_merge=False),
+    client_signature="stripe",
+    subscribes=True,
     parts=frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX, Part.LOGIN, Part.WEBHOOKS}),
 )

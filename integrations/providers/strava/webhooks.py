@@ -18,7 +18,7 @@ from integrations.signatures import InvalidSignature, Options
 from integrations.spec import UNSIGNED
 
 SCHEME = UNSIGNED
-OPTIONS = Options(header="X-Strava-Signature")  # where some have seen one, of the kind "stripe"; nobody is asked for it
+OPTIONS = Options(header="X-Strava-Signature")  # not in its documentation, though sent: looked at where it is demanded
 MOST_BYTES = 16 * 1024  # one event each, of a few hundred letters
 ORDERED = True
 

@@ -20,7 +20,7 @@ from integrations.resilience.policies import Policies
 from integrations.resilience.state import SharedState
 from integrations.sandbox import RunningSandbox, running
 from integrations.signatures import InvalidSignature
-from integrations.spec import OAuthClient
+from integrations.spec import OAuthClient, Subscription
 
 ADA = "athlete1@sandbox.example"
 TOKEN = "the-verify-token"
@@ -154,7 +154,7 @@ def test_one_subscription_after_a_handshake(box: StravaSandbox, gateway: Gateway
     with pytest.raises(errors.ValidationError):
         ours.create(listener.url, "another-token")
     number = ours.create(listener.url, TOKEN)
-    assert ours.present() == [{"id": number, "callback_url": listener.url}]
+    assert ours.present() == [Subscription(number, listener.url)]
     with pytest.raises(errors.ValidationError):
         ours.create(listener.url, TOKEN)
     with pytest.raises(errors.ValidationError):
