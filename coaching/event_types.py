@@ -11,9 +11,21 @@ register(
     EventType("share.accepted", "The athlete took a share."),
     EventType("share.declined", "The athlete declined a share."),
     EventType("share.withdrawn", "The coach took a share back."),
+    EventType(
+        "share.moved",
+        "A planned workout got another day, as year-month-day; by says who moved it, was its earlier day if it had one.",
+        {"by": Kind.NUMBER, "on": Kind.CODE},
+        optional={"was": Kind.CODE},
+    ),
+    EventType("note.written", "Coach or athlete wrote a note to the other; by says who.", {"by": Kind.NUMBER}),
     EventType("delivery.delivered", "A workout is in the athlete's account, on its day."),
     EventType("delivery.failed", "A workout did not get into the athlete's account.", {"code": Kind.CODE}),
     EventType("link.started", "An athlete trains with a coach."),
     EventType("link.ended", "Coach or athlete ended it; by says who, as an id.", {"by": Kind.NUMBER}),
     EventType("invitation.sent", "A coach invited somebody."),
+    EventType(
+        "activities.changed",
+        "Activities of an athlete came, changed or went; the days are those they are of or were of.",
+        {"athlete": Kind.NUMBER, "days": Kind.CODES, "activities": Kind.NUMBERS},
+    ),
 )

@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import User
-from coaching.models import Channel, CoachingLink, Delivery, Invitation, Notification, Share, ShareStatus
+from coaching.models import Channel, CoachingLink, Delivery, Invitation, Note, Notification, Scope, Share, ShareStatus
 from coaching.plain import one_line
 from integrations import bell, tracing
 from integrations.models import Connection, DomainEvent
@@ -98,6 +98,30 @@ def on_withdrawn(event: DomainEvent) -> None:
         _tell(event, share.link.athlete, "workout_withdrawn", words, reverse("coaching:inbox"))
 
 
+def on_moved(event: DomainEvent) -> None:
+    """Whoever did not move it hears of it."""
+    share = _share(event)
+    if share is None or not share.stands:
+        return
+    by_coach = event.payload["by"] == share.link.coach_id
+    mover, told = (share.link.coach, share.link.athlete) if by_coach else (share.link.athlete, share.link.coach)
+    words = f"{one_line(str(mover))} moved “{one_line(share.revision.name)}”; it is now {_day(share)}."
+    path = reverse("coaching:offer", args=[share.public_id]) if by_coach else _ledger(share)
+    _tell(event, told, "share_moved", words, path)
+
+
+def on_note(event: DomainEvent) -> None:
+    """The other side hears that there is one; a coach only while he may read it."""
+    note = Note.objects.select_related("link__coach", "link__athlete").filter(pk=event.subject_id).first()
+    if note is None or note.link.status != CoachingLink.Status.ACTIVE:
+        return
+    by_coach = note.author_id == note.link.coach_id
+    author, told = (note.link.coach, note.link.athlete) if by_coach else (note.link.athlete, note.link.coach)
+    if by_coach or Scope.NOTES in note.link.scopes:
+        path = reverse("coaching:notes", args=[note.link.public_id])
+        _tell(event, told, "note_written", f"{one_line(str(author))} wrote you a note.", path)
+
+
 def on_failed(event: DomainEvent) -> None:
     """Coach and athlete both hear of it, with the reason in words."""
     related = ["share__link__athlete", "share__link__coach", "revision"]
@@ -162,6 +186,8 @@ CONSUMERS: dict[str, Callable[[DomainEvent], None]] = {
     "share.accepted": on_accepted,
     "share.declined": on_declined,
     "share.withdrawn": on_withdrawn,
+    "share.moved": on_moved,
+    "note.written": on_note,
     "delivery.failed": on_failed,
     "connection.needs_reauth": on_needs_login,
     "link.started": on_link_started,

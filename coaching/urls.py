@@ -1,6 +1,6 @@
 from django.urls import path
 
-from coaching.views import groups, home, inbox, invitation, library, notices, roster, sharing
+from coaching.views import groups, home, inbox, invitation, library, notes, notices, roster, sharing
 
 app_name = "coaching"
 urlpatterns = [
@@ -24,6 +24,7 @@ urlpatterns = [
     path("groups/", groups.groups, name="groups"),
     path("groups/<uuid:group_id>/", groups.group, name="group"),
     path("groups/<uuid:group_id>/delete/", groups.delete, name="delete_group"),
+    path("notes/<uuid:link_id>/", notes.notes, name="notes"),
     path("links/<uuid:link_id>/end/", roster.end, name="end_link"),
     path("invitation/", invitation.invitation, name="invitation"),
     path("invitation/accept/", invitation.accept, name="accept_invitation"),

@@ -24,7 +24,7 @@ CANARY = "Canary intervals"
 OWNERS = {
     "workout": "coach", "archive": "coach", "share": "coach", "delivery": "coach", "withdraw": "coach",
     "group": "coach", "delete_group": "coach",
-    "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both",
+    "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both", "notes": "both",
     "consent": "athlete", "offer": "athlete", "import": "athlete", "decline": "athlete", "retry_import": "athlete",
 }  # fmt: skip
 PUBLIC = {"arrive", "receive"}  # the token itself is the permission

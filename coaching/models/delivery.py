@@ -132,6 +132,8 @@ class Delivery(Leased):
     connection = models.ForeignKey(Connection, models.PROTECT, null=True, blank=True, related_name="deliveries")
     revision = models.ForeignKey(WorkoutRevision, models.PROTECT, related_name="deliveries")  # what is wanted there
     sent_revision = models.ForeignKey(WorkoutRevision, models.PROTECT, null=True, blank=True, related_name="+")
+    day = models.DateField(null=True, blank=True)  # on the calendar it is wanted there; the share's, kept in step
+    sent_day = models.DateField(null=True, blank=True)  # of the entry that stands there, or that was announced
     status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
     create_sent_at = models.DateTimeField(null=True, blank=True)
     schedule_sent_at = models.DateTimeField(null=True, blank=True)
@@ -209,6 +211,7 @@ class DeliveryAttempt(models.Model):
         UPDATE = "update", "Replace the workout"
         RECONCILE = "reconcile", "Look whether it arrived"
         DELETE = "delete", "Take it out again"
+        UNSCHEDULE = "unschedule", "Take it off its earlier day"
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts_made")
     number = models.PositiveIntegerField()

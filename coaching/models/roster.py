@@ -57,6 +57,8 @@ class CoachingLink(models.Model):
     auto_import = models.BooleanField(default=False)
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
+    notes_read_by_coach_at = models.DateTimeField(null=True, blank=True)
+    notes_read_by_athlete_at = models.DateTimeField(null=True, blank=True)
 
     objects = CoachingLinkQuerySet.as_manager()
 

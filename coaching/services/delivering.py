@@ -87,6 +87,7 @@ def _delivery(share: Share, connection: Connection | None) -> Delivery:
         share=share,
         connection=connection,
         revision_id=share.revision_id,
+        day=share.scheduled_for,
         status=DeliveryStatus.BLOCKED if people_must_act else DeliveryStatus.PENDING,
         error_code=obstacle.code if obstacle else "",
         error_detail=obstacle.words if obstacle else "",
@@ -103,7 +104,7 @@ def _restart(delivery: Delivery, share: Share) -> bool:
     if delivery.status == DeliveryStatus.CANCELLED or connection is None or connection.status == "disconnected":
         return _start_anew(delivery, share)
     anew = {"remote_workout_id": "", "remote_schedule_id": "", "create_sent_at": None, "schedule_sent_at": None}
-    gone = anew | {"sent_revision": None} if delivery.error_code == GONE else {}
+    gone = anew | {"sent_revision": None, "sent_day": None} if delivery.error_code == GONE else {}
     failed = Delivery.objects.filter(pk=delivery.pk, status=DeliveryStatus.FAILED, error_code=delivery.error_code)
     moved = failed.update(
         status=DeliveryStatus.PENDING if gone else RESUMED,
@@ -124,5 +125,5 @@ def _start_anew(delivery: Delivery, share: Share) -> bool:
     Delivery.objects.filter(pk=delivery.pk, status=DeliveryStatus.FAILED).update(status=DeliveryStatus.CANCELLED)
     if share.deliveries.exclude(status=DeliveryStatus.CANCELLED).exists():
         return False
-    begin([share])
+    begin([Share.objects.select_related("link").select_for_update(of=("self",), no_key=True).get(pk=share.pk)])
     return True

@@ -194,8 +194,8 @@ def _ours(delivery: Delivery, client: ProviderClient) -> list[str]:
 
 def _unschedule(delivery: Delivery, client: ProviderClient, workout_id: str) -> None:
     entry: str | None = delivery.remote_schedule_id
-    if not entry and delivery.schedule_sent_at and delivery.share.scheduled_for:
-        entry = client.find_schedule(workout_id, delivery.share.scheduled_for)
+    if not entry and delivery.schedule_sent_at and delivery.sent_day:
+        entry = client.find_schedule(workout_id, delivery.sent_day)
     if entry:
         client.unschedule(entry)
 

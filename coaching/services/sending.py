@@ -4,7 +4,7 @@ Garmin's create has no idempotency key, so a call whose outcome nobody knows is 
 `uncertain` until `reconciling` has looked. Nothing is called without the row's lease, or for what is no longer wanted.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import structlog
 from django.db import transaction
@@ -101,14 +101,16 @@ def _is_there(delivery: Delivery, client: ProviderClient) -> bool:
 
 
 def _bring(delivery: Delivery, client: ProviderClient) -> None:
-    revision_id = delivery.revision_id
+    revision_id, day = delivery.revision_id, delivery.day
     if not delivery.remote_workout_id:
         _create(delivery, client)
     elif delivery.sent_revision_id != revision_id:
         _replace(delivery, client)
-    if delivery.share.scheduled_for and not delivery.remote_schedule_id:
-        _schedule(delivery, client)
-    _finish(delivery, revision_id)
+    if delivery.sent_day and delivery.sent_day != day:
+        _leave_day(delivery, client, delivery.sent_day)
+    if day and not delivery.remote_schedule_id:
+        _schedule(delivery, client, day)
+    _finish(delivery, revision_id, day)
 
 
 def _create(delivery: Delivery, client: ProviderClient) -> None:
@@ -134,38 +136,55 @@ def _replace(delivery: Delivery, client: ProviderClient) -> None:
         _keep(delivery, sent_revision=delivery.revision)
 
 
-def _schedule(delivery: Delivery, client: ProviderClient) -> None:
+def _leave_day(delivery: Delivery, client: ProviderClient, on: date) -> None:
+    """It was moved: the entry of its earlier day goes. Safe to repeat, an entry that is gone is done.
+
+    A call that may still put it there is waited for, or else two days would hold it.
+    """
+    _announce(delivery)
+    with attempting(delivery, DeliveryAttempt.Step.UNSCHEDULE) as noted:
+        entry = delivery.remote_schedule_id or client.find_schedule(delivery.remote_workout_id, on)
+        if entry:
+            client.unschedule(entry)
+        elif wait := reconciling.settling(delivery, "schedule_sent_at"):
+            noted.outcome = "not there yet"
+            raise _NotNow(wait)
+        else:
+            noted.outcome = "not there"
+        _keep(delivery, remote_schedule_id="", schedule_sent_at=None, sent_day=None)
+
+
+def _schedule(delivery: Delivery, client: ProviderClient, on: date) -> None:
     """At most one entry: the calendar is read first, and again for as long as an earlier call may still take effect."""
-    on = delivery.share.scheduled_for
-    if on is None or not client.connection.can(Capability.WORKOUTS_SCHEDULE):
+    if not client.connection.can(Capability.WORKOUTS_SCHEDULE):
         return
     _announce(delivery)
     with attempting(delivery, DeliveryAttempt.Step.SCHEDULE) as noted:
         entry = client.find_schedule(delivery.remote_workout_id, on)
         if entry is not None:
             noted.outcome = "found on the calendar"
-            _keep(delivery, remote_schedule_id=entry)
+            _keep(delivery, remote_schedule_id=entry, sent_day=on)
             return
         if wait := reconciling.settling(delivery, "schedule_sent_at"):
             noted.outcome = "not there yet"
             raise _NotNow(wait)
-        _announce(delivery, schedule_sent_at=Now())
+        _announce(delivery, schedule_sent_at=Now(), sent_day=on)
         try:
             entry = client.schedule(delivery.remote_workout_id, on)
         except errors.IntegrationError as exc:
             if not _is_unknown(exc):
-                _keep(delivery, schedule_sent_at=None)
+                _keep(delivery, schedule_sent_at=None, sent_day=None)
             raise
         _keep(delivery, remote_schedule_id=entry)
 
 
-def _finish(delivery: Delivery, revision_id: int) -> None:
-    """Delivered, unless a newer revision is wanted by now: then it goes out next."""
+def _finish(delivery: Delivery, revision_id: int, day: date | None) -> None:
+    """Delivered, unless a newer revision or another day is wanted by now: then it goes on with that."""
     assert delivery.connection is not None
     recheck = Now() + seconds(timing().delivery_recheck_s)
     with transaction.atomic():
         done = Delivery.objects.filter(
-            pk=delivery.pk, lease_token=delivery.lease_token, revision_id=revision_id
+            pk=delivery.pk, lease_token=delivery.lease_token, revision_id=revision_id, day=day
         ).update(
             status=DeliveryStatus.DELIVERED,
             delivered_at=Now(),

@@ -80,6 +80,7 @@ def accept(share: Share, by: User) -> Delivery | None:
     """The athlete takes it: its one delivery, however often and in parallel this is called. None: no longer shared."""
     with transaction.atomic():
         if _answer(share, by, ShareStatus.ACCEPTED, only_from=[ShareStatus.OFFERED]):
+            share.refresh_from_db(fields=["scheduled_for", "revision"])  # ours now: nobody moves it before the commit
             delivering.begin([share])
             audit.record("share.accepted", share, actor=by)
             events.publish("share.accepted", share)
