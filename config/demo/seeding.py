@@ -1,5 +1,9 @@
 """The people and switches that a fresh demo starts with. What visitors changed since is left alone."""
 
+import time
+from typing import Any
+
+import requests
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
@@ -8,9 +12,14 @@ from coaching.models import CoachingLink, Scope
 from config.demo.people import ATHLETES, COACH, OPERATOR, PASSWORD, Person
 from integrations import logins, registry, vault
 from integrations.models import Provider, ProviderMode
-from integrations.spec import Part
+from integrations.spec import Capability, Part
+from webhooks.models import WebhookEndpoint
+from webhooks.services import securing, subscribing
 
 GENEROUS = {"capacity": 100, "per_s": 100}  # a demo's visitors do not wait for a bucket
+ENDPOINT = "Demo"
+SANDBOX_WITHIN_S = 20.0
+LOOK_S = 0.1
 
 
 @transaction.atomic
@@ -45,6 +54,42 @@ def register_client(provider: Provider) -> None:
     provider.client_id = client_id
     provider.client_secret = vault.seal_json({"client_secret": secret}, **logins.secret_place(provider))
     provider.save()
+
+
+def take_webhooks(sandbox_url: str) -> None:
+    """From every provider that sends any. The sandbox is running, or about to. Safe to run at every start."""
+    for slug in registry.having(Capability.WEBHOOKS):
+        receive_from(slug, sandbox_url)
+
+
+def receive_from(slug: str, sandbox_url: str) -> None:
+    """An address for the provider's webhooks, which the sandbox sends to. One that operations ended stays ended."""
+    endpoint, is_new = WebhookEndpoint.objects.get_or_create(
+        provider=Provider.objects.get(slug=slug),
+        name=ENDPOINT,
+        defaults={"must_be_signed": bool(registry.spec_for(slug).client_signature)},
+    )
+    if not (is_new or endpoint.registration):
+        return
+    told = _ask(sandbox_url, provider=slug, what="listen", value=subscribing.address_of(endpoint))
+    if told.get("secret") and not endpoint.secrets.live().exists():
+        securing.rotate(endpoint, str(told["secret"]))
+    endpoint.registration = told.get("registration", {})
+    endpoint.save(update_fields=["registration"])
+
+
+def _ask(sandbox_url: str, **said: str) -> dict[str, Any]:
+    """The sandbox starts beside us and may take a moment."""
+    end = time.monotonic() + SANDBOX_WITHIN_S
+    while True:
+        try:
+            answer = requests.post(f"{sandbox_url}/control/", json=said, timeout=SANDBOX_WITHIN_S)
+            answer.raise_for_status()
+            return dict(answer.json())
+        except requests.ConnectionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(LOOK_S)
 
 
 def _settle(person: Person, **fields: bool) -> tuple[User, bool]:

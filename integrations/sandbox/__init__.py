@@ -3,6 +3,7 @@
 from integrations.sandbox.faults import Fault, UnknownFault
 from integrations.sandbox.kit import OwnFault, Route, Sandbox, route
 from integrations.sandbox.messages import BLOCK_PAGE, Answer, Call, HangUp, Request
+from integrations.sandbox.sending import Letter, Sent
 from integrations.sandbox.server import RunningSandbox, running
 from integrations.sandbox.store import ForeignFile, Store
 
@@ -13,11 +14,13 @@ __all__ = [
     "Fault",
     "ForeignFile",
     "HangUp",
+    "Letter",
     "OwnFault",
     "Request",
     "Route",
     "RunningSandbox",
     "Sandbox",
+    "Sent",
     "Store",
     "UnknownFault",
     "route",

@@ -14,6 +14,7 @@ from integrations.sandbox.messages import Answer, Request
 STYLE = Path(__file__).with_name("page.css")
 NOT_HERE = Answer(404, {"message": "nothing here"})
 MOST_LINES = 500
+TOLD_WITHIN_S = 3.0  # a person who had something told sees the answer on the page that comes back
 
 type Sandboxes = Mapping[str, Sandbox]
 
@@ -22,6 +23,7 @@ TABLES: Mapping[str, Callable[[Sandbox], Any]] = {
     "faults": lambda box: box.faults(),
     "codes": lambda box: {row["email"]: row["codes"] for row in box.accounts()},
     "calendar": lambda box: {row["email"]: row["calendar"] for row in box.accounts()},
+    "sent": lambda box: [asdict(each) for each in box.sent[-MOST_LINES:]],
     "log": lambda box: [asdict(call) for call in box.calls[-MOST_LINES:]],
 }
 
@@ -69,17 +71,20 @@ def _change(sandboxes: Sandboxes, request: Request) -> Answer:
     if sandbox is None or request.path.rstrip("/") != "/control":
         return NOT_HERE
     try:
-        _act(sandbox, {name: str(value) for name, value in values.items()})
+        told = _act(sandbox, {name: str(value) for name, value in values.items()})
     except (UnknownFault, ValueError) as exc:
         return Answer(400, {"message": str(exc)})
     except KeyError:
         return NOT_HERE
+    if sandbox.last_told:
+        sandbox.last_told.join(TOLD_WITHIN_S)
     if is_json:
-        return Answer(data={"done": True})
+        return Answer(data={"done": True, **told})
     return Answer(303, headers={"Location": page.address(sandbox, values.get("account", EVERYBODY))})
 
 
-def _act(sandbox: Sandbox, values: Mapping[str, str]) -> None:
+def _act(sandbox: Sandbox, values: Mapping[str, str]) -> dict[str, Any]:
+    """What a script is told of it."""
     key, value = values.get("account", EVERYBODY), values.get("value", "")
     if key != EVERYBODY and all(row["email"] != key for row in sandbox.accounts()):
         raise KeyError(key)
@@ -87,5 +92,8 @@ def _act(sandbox: Sandbox, values: Mapping[str, str]) -> None:
         once = "-once" if values.get("once") and value else ""
         name, colon, argument = value.partition(":")
         sandbox.set_fault(key, f"{name}{once}{colon}{argument}", on=values.get("on", ""))
+    elif values["what"] == "listen":
+        return sandbox.listen(value)
     else:
         sandbox.change(key, values["what"], values.get("workout", ""), value)
+    return {}

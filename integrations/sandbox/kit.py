@@ -2,19 +2,22 @@
 
 import json
 import re
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from integrations.sandbox.faults import GENERAL, NO_FAULT, Fault, UnknownFault
 from integrations.sandbox.messages import BLOCK_PAGE, Answer, Call, HangUp, Request
+from integrations.sandbox.sending import Letter, Sent, send_all
 from integrations.sandbox.store import Store
 
 SLOW_S = 3.0
 MOST_CALLS = 5000  # lines of the log that are kept
+MOST_SENT = 500  # webhooks that are remembered
 EVERYBODY = "*"
 UNREADABLE = Answer(400, {"message": "The request could not be read", "error": "BadRequestException"})
 
@@ -57,11 +60,15 @@ class Sandbox(ABC):
     keeps_workouts: ClassVar[bool] = True  # whether its accounts have a library and a calendar
     client: ClassVar[tuple[str, str] | None] = None  # the id and secret of the one application it knows, for OAuth
     actions: ClassVar[Mapping[str, str]] = {}  # what `change` can do to an account as a whole, for the page's buttons
+    tellings: ClassVar[Mapping[str, str]] = {}  # the same for what it can tell us by webhook, right or wrong
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.lock = store.lock
         self.calls: list[Call] = []
+        self.sent: list[Sent] = []
+        self.last_told: threading.Thread | None = None
+        self.inbox = ""  # the address of our in-box's page, to which the number of an event is added
         self._counts: Counter[tuple[str, str]] = Counter()
         members = (getattr(type(self), name) for name in dir(type(self)))
         routes = [entry for member in members for entry in getattr(member, "routes", [])]
@@ -85,6 +92,21 @@ class Sandbox(ABC):
 
         KeyError when account or item is not there, ValueError when the value will not do.
         """
+
+    def listen(self, address: str) -> dict[str, Any]:  # noqa: ARG002 - for those that tell something
+        """Tell `address` alone of what happens, without a handshake: when a demo starts nobody could give one yet.
+
+        Returns what our endpoint is to know: its "registration", and a "secret" where it signs with one. ValueError
+        where there is nothing to tell.
+        """
+        raise ValueError(f"{self.label} tells nothing")
+
+    def tell(self, letters: Sequence[Letter]) -> threading.Thread:
+        """Send them one after the other, beside whatever goes on here."""
+        del self.sent[:-MOST_SENT]
+        self.last_told = threading.Thread(target=send_all, args=(letters, self.sent), daemon=True)
+        self.last_told.start()
+        return self.last_told
 
     @abstractmethod
     def refuse(self, entry: Route, request: Request) -> Answer | None:

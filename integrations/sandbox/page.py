@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from integrations.sandbox.kit import EVERYBODY, Sandbox
 from integrations.sandbox.messages import Answer, Call
+from integrations.sandbox.sending import Sent
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
@@ -19,6 +20,7 @@ HEADERS = {
 }
 REFRESH = {"Refresh": "4"}
 CALLS_SHOWN = 40
+SENT_SHOWN = 20
 DAYS_SHOWN = 3
 NONE = "<p class='soft'>Nothing yet.</p>"
 
@@ -32,7 +34,11 @@ def overview(sandboxes: Mapping[str, Sandbox]) -> Answer:
 def everybody(sandbox: Sandbox) -> Answer:
     """Faults of all accounts together."""
     title = f"All accounts of {sandbox.label}"
-    return _page(title, f"{_back()}<h1>{escape(title)}</h1>{_faults(sandbox, EVERYBODY)}{_log(sandbox.calls)}", HEADERS)
+    return _page(
+        title,
+        f"{_back()}<h1>{escape(title)}</h1>{_faults(sandbox, EVERYBODY)}{_sent(sandbox, sandbox.sent)}{_log(sandbox.calls)}",
+        HEADERS,
+    )
 
 
 def account(sandbox: Sandbox, row: Mapping[str, Any]) -> Answer:
@@ -41,7 +47,8 @@ def account(sandbox: Sandbox, row: Mapping[str, Any]) -> Answer:
     head = f"<h1>{escape(row['name'])}</h1><p class='lead'>{escape(sandbox.label)} account</p>"
     body = (
         f"{_back()}{head}<div class='columns'><div>{_login(row)}{_faults(sandbox, key)}{_actions(sandbox, key)}</div>"
-        f"<div>{_kept(sandbox, row)}</div></div>{_log(mine)}"
+        f"<div>{_tellings(sandbox, key)}{_kept(sandbox, row)}</div></div>"
+        f"{_sent(sandbox, [each for each in sandbox.sent if each.account == key])}{_log(mine)}"
     )
     return _page(str(row["name"]), body, HEADERS)
 
@@ -66,7 +73,9 @@ def _provider(sandbox: Sandbox) -> str:
     fault = _badge(sandbox, EVERYBODY) or "<span class='soft'>no fault for everybody</span>"
     link = f"<a href='{address(sandbox, EVERYBODY)}'>Faults of all accounts</a>"
     head = f"<div class='bar'><h2>{escape(sandbox.label)}</h2><span>{len(rows)} accounts</span>{fault}{link}</div>"
-    return f"<section>{head}<div class='cards'>{cards}</div>{_log(sandbox.calls)}</section>"
+    return (
+        f"<section>{head}<div class='cards'>{cards}</div>{_sent(sandbox, sandbox.sent)}{_log(sandbox.calls)}</section>"
+    )
 
 
 def _card(sandbox: Sandbox, row: Mapping[str, Any]) -> str:
@@ -148,6 +157,42 @@ def _actions(sandbox: Sandbox, key: str) -> str:
         f"<section class='card'><h2>Happenings</h2>{_form(sandbox, key, day + buttons, 'stack')}</section>"
         if buttons
         else ""
+    )
+
+
+def _tellings(sandbox: Sandbox, key: str) -> str:
+    """Buttons for what the provider can be made to send, right and wrong."""
+    if not sandbox.tellings:
+        return ""
+    buttons = "".join(
+        f"<button name='what' value='{escape(what)}'>{escape(words)}</button>"
+        for what, words in sandbox.tellings.items()
+    )
+    lead = "<p class='soft'>Sent to whoever subscribed. What we answered stands below.</p>"
+    return f"<section class='card'><h2>Webhooks</h2>{lead}{_form(sandbox, key, buttons, 'stack')}</section>"
+
+
+def _sent(sandbox: Sandbox, sent: list[Sent]) -> str:
+    if not sandbox.tellings:
+        return ""
+    rows = "".join(_sent_row(sandbox, each) for each in reversed(sent[-SENT_SHOWN:]))
+    head = "<tr><th>At (UTC)</th><th>Answer</th><th>Told</th><th>Account</th><th>Sent</th><th>In-box</th><th>Trace id</th></tr>"
+    table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    box = f"<div class='box' tabindex='0' role='region' aria-label='Webhooks sent'>{table}</div>"
+    return f"<section class='card log'><h2>Webhooks sent</h2>{box if rows else NONE}</section>"
+
+
+def _sent_row(sandbox: Sandbox, each: Sent) -> str:
+    """What was refused left no row: its trace id is all there is, for the log."""
+    link = (
+        f"<a href='{escape(sandbox.inbox)}{quote(each.event)}'>look</a>" if sandbox.inbox and each.event else "no row"
+    )
+    answer = f"{each.status} {each.said}" if each.status else "nobody answered"
+    times = "once" if each.tries == 1 else f"{each.tries} times"
+    return (
+        f"<tr{' class=bad' if each.status != 200 else ''}><td>{_clock(each.at)}</td><td class='answer'>{escape(answer)}</td>"
+        f"<td>{escape(each.words)}</td><td>{escape(each.account)}</td><td>{times}</td><td>{link}</td>"
+        f"<td><code>{escape(each.trace_id)}</code></td></tr>"
     )
 
 

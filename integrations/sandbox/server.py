@@ -23,13 +23,18 @@ LONGEST_SILENCE_S = 30.0  # of a connection that is kept open
 
 
 class RunningSandbox:
-    """The sandboxes by provider slug (`running["garmin"]`) and where they answer."""
+    """The sandboxes by provider slug (`running["garmin"]`) and where they answer.
 
-    def __init__(self, file: Path | None, port: int) -> None:
+    `inbox` is the address of our in-box's page, for links to what became of a webhook.
+    """
+
+    def __init__(self, file: Path | None, port: int, inbox: str = "") -> None:
         store = Store(file)
         bringing = [slug for slug, spec in registry.specs().items() if Part.SANDBOX in spec.parts]
         parts = {slug: registry.part(slug, Part.SANDBOX) for slug in bringing}
         self.sandboxes: dict[str, Sandbox] = {slug: part.SANDBOX(store) for slug, part in parts.items()}
+        for sandbox in self.sandboxes.values():
+            sandbox.inbox = inbox
         self.logins: dict[str, LoginSandbox] = {kind.slug: kind(store) for kind in LOGINS}
         self.server = _Server(("127.0.0.1", port), self.sandboxes, self.logins)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"

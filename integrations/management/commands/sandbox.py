@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from integrations.sandbox import ForeignFile, RunningSandbox
 
+INBOX = f"{settings.SITE_URL.rstrip('/')}/{settings.ADMIN_PATH}webhooks/webhookevent/?q="
+
 
 class Command(BaseCommand):
     help = "Serve the providers' sandboxes on a loopback port until interrupted."
@@ -22,7 +24,7 @@ class Command(BaseCommand):
         if not settings.SANDBOX_ENABLED:
             raise CommandError("The sandbox is switched off (SANDBOX_ENABLED).")
         try:
-            running = RunningSandbox(options["file"], options["port"])
+            running = RunningSandbox(options["file"], options["port"], INBOX)
         except ForeignFile as exc:
             raise CommandError(str(exc)) from exc
         except OSError as exc:

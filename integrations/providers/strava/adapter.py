@@ -13,6 +13,7 @@ PAGE_SIZE = 100
 ACTIVITIES = "/athlete/activities"
 SUBSCRIPTIONS = "/push_subscriptions"
 LATEST_ZONE = timedelta(hours=14)  # where a local day begins first
+EARLIEST_ZONE = timedelta(hours=12)  # where it ends last
 
 
 class Adapter:
@@ -26,12 +27,14 @@ class Adapter:
     def account(self) -> Raw:
         return self._object("/athlete", operation="profile")
 
-    def activity_page(self, start: int, *, since: date | None) -> RawPage:
+    def activity_page(self, start: int, *, since: date | None, until: date | None = None) -> RawPage:
         """Newest first; `start` counts activities, Strava counts pages from 1.
 
         Strava's own `after` would turn the order round, so what is older than `since` is left out here.
         """
         params: dict[str, Any] = {"page": start // PAGE_SIZE + 1, "per_page": PAGE_SIZE}
+        if until is not None:
+            params["before"] = int((datetime.combine(until, time.max, UTC) + EARLIEST_ZONE).timestamp())
         rows = self._listing(params, operation="list_activities")
         kept = [row for row in rows if since is None or _may_begin_after(row, since)]
         more = len(rows) == PAGE_SIZE and len(kept) == len(rows)

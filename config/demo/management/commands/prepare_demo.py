@@ -14,4 +14,6 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         call_command("sync_providers", verbosity=0)
         call_command("sync_schedules", verbosity=0)
-        seeding.seed(f"http://127.0.0.1:{settings.SANDBOX_PORT}")
+        sandbox_url = f"http://127.0.0.1:{settings.SANDBOX_PORT}"
+        seeding.seed(sandbox_url)
+        seeding.take_webhooks(sandbox_url)

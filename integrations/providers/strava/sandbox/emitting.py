@@ -1,12 +1,16 @@
 """What Strava tells an application of its own accord, and how: three times at most, until it is answered 200."""
 
+import hmac
+import json
 import secrets
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import requests
+
+from integrations.sandbox import Letter
 
 PATIENCE_S = 2.0
 MOST_TRIES = 3
@@ -33,23 +37,26 @@ def shakes_hands(callback_url: str, verify_token: str) -> bool:
         return False
 
 
-def tell(subscriptions: Mapping[str, Mapping[str, Any]], events: Sequence[Event]) -> threading.Thread:
-    """Each event to each subscriber, in this order, beside whatever goes on here."""
-    letters = [
-        (str(row["callback_url"]), {"subscription_id": int(number), **event})
+def letters(
+    subscriptions: Mapping[str, Mapping[str, Any]],
+    events: Sequence[Event],
+    *,
+    account: str,
+    secret: str,
+    signed_at: float,
+) -> list[Letter]:
+    """Each event for each subscriber, in this order, signed with the application's secret at that moment."""
+    return [
+        _letter(str(row["callback_url"]), {"subscription_id": int(number), **event}, account, (secret, int(signed_at)))
         for event in events
         for number, row in subscriptions.items()
     ]
-    thread = threading.Thread(target=_send, args=(letters,), daemon=True)
-    thread.start()
-    return thread
 
 
-def _send(letters: Sequence[tuple[str, Event]]) -> None:
-    for address, event in letters:
-        for _ in range(MOST_TRIES):
-            try:
-                if requests.post(address, json=event, timeout=PATIENCE_S, allow_redirects=False).status_code == 200:
-                    break
-            except requests.RequestException:
-                continue
+def _letter(address: str, event: Event, account: str, signing: tuple[str, int]) -> Letter:
+    body = json.dumps(event).encode()
+    secret, stamp = signing
+    digest = hmac.new(secret.encode(), f"{stamp}.".encode() + body, sha256).hexdigest()
+    words = f"{event['object_type']} {event['object_id']}: {event['aspect_type']}"
+    headers = {"X-Strava-Signature": f"t={stamp},v1={digest}"}
+    return Letter(address, body, words, account=account, headers=headers, tries=MOST_TRIES)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from integrations import oauth
 from integrations.providers.strava.sandbox import consent, emitting
 from integrations.providers.strava.sandbox.state import CLIENT_ID, CLIENT_SECRET, SHORT_LIFE_S, TOKEN_LIFE_S, State
-from integrations.sandbox import Answer, OwnFault, Request, Route, Sandbox, Store, route
+from integrations.sandbox import Answer, Letter, OwnFault, Request, Route, Sandbox, Store, route
 
 AUTHORIZE = "/authorize/oauth/authorize"
 TOKEN, REVOKE = "/token/api/v3/oauth/token", "/token/oauth/revoke"
@@ -45,9 +45,13 @@ class StravaSandbox(Sandbox):
         "train": "Record an activity on this day",
         "expire": "Let the access tokens run out",
         "revoke": "Take back the yes, as under My Apps",
-        "again": "Tell of the newest activity twice",
+    }
+    tellings: ClassVar[Mapping[str, str]] = {
+        "again": "Tell of the newest activity, twice",
         "late": "Tell of it an hour late",
         "reorder": "Tell of its change before its coming",
+        "stale": "Tell of it with a signature of an hour ago",
+        "unsigned": "Tell of it with the signature of somebody else",
         "forge": "Tell, as a stranger, that the yes was taken back",
     }
 
@@ -90,7 +94,7 @@ class StravaSandbox(Sandbox):
     def change(self, key: str, what: str, item: str, value: str) -> None:  # noqa: ARG002 - the kit's
         with self.lock:
             person = self.state.people[key]
-            if what not in self.actions:
+            if what not in {**self.actions, **self.tellings}:
                 raise ValueError(f"nobody can {what!r} here")
             about = person["activities"][0]
             if what == "train":
@@ -101,7 +105,25 @@ class StravaSandbox(Sandbox):
             elif what == "revoke":
                 self.state.deauthorize(key)
             self.store.save()
-            self.last_told = emitting.tell(self._listeners(what), _events(person["id"], about["id"], what))
+            if events := _events(person["id"], about["id"], what):
+                self.tell(self._letters(key, what, events))
+
+    def listen(self, address: str) -> dict[str, Any]:
+        if not consent.may_send_to(address):
+            raise ValueError("that address is not on this machine")
+        with self.lock:
+            known = self.state.subscriptions
+            number = next((key for key, row in known.items() if row["callback_url"] == address), "")
+            number = number or str(self.state.next_id("subscription", 120_000))
+            known.clear()
+            known[number] = {"callback_url": address}
+            self.store.save()
+        return {"registration": {"subscription_id": int(number)}}
+
+    def _letters(self, key: str, what: str, events: list[emitting.Event]) -> list[Letter]:
+        secret = "somebody-else" if what == "unsigned" else self.client[1]
+        signed_at = time.time() - (3600 if what == "stale" else 0)
+        return emitting.letters(self._listeners(what), events, account=key, secret=secret, signed_at=signed_at)
 
     def _listeners(self, what: str) -> dict[str, Any]:
         """Whom it is told; a forger knows the address, and not the subscription's number."""
@@ -293,7 +315,8 @@ def _events(owner: int, activity: int, what: str) -> list[emitting.Event]:
     changed = emitting.happened("activity", activity, "update", owner=owner, updates={"title": "Renamed"})
     gone = emitting.happened("athlete", owner, "update", owner=owner, updates={"authorized": "false"})
     told = {
-        "train": [came], "again": [came, came], "late": [came | {"event_time": came["event_time"] - 3600}],
+        "train": [came], "stale": [changed], "unsigned": [changed],
+        "again": [came, came], "late": [came | {"event_time": came["event_time"] - 3600}],
         "reorder": [changed | {"event_time": changed["event_time"] + 1}, came], "revoke": [gone], "forge": [gone],
     }  # fmt: skip
     return told.get(what, [])

@@ -98,6 +98,7 @@ def listener() -> Iterator[Listener]:
 
 def happen(box: StravaSandbox, what: str, value: str = "2026-11-20") -> None:
     box.change(ADA, what, "", value)
+    assert box.last_told
     box.last_told.join(5)
 
 
