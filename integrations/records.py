@@ -266,6 +266,31 @@ class ActivityRecord(Record):
     extras: Extras = {}
 
 
+class LapRecord(Record):
+    """One lap as its watch counted it; what is not known is None, never 0."""
+
+    duration_s: float
+    distance_m: float | None = None
+    ascent_m: float | None = None
+    avg_hr: int | None = None
+    max_hr: int | None = None
+    avg_speed_mps: float | None = None
+    avg_power_w: float | None = None
+
+
+class DetailsRecord(Record):
+    """What is read of an activity when somebody looks: its laps, and samples beside their seconds from the start.
+
+    Every series is as long as `time_s`; a sample that is missing is None.
+    """
+
+    laps: tuple[LapRecord, ...] = ()
+    time_s: tuple[float, ...] = ()
+    heart_rate: tuple[float | None, ...] = ()
+    speed_mps: tuple[float | None, ...] = ()
+    power_w: tuple[float | None, ...] = ()
+
+
 class EventKind(StrEnum):
     RESOURCE_CHANGED = "resource_changed"
     RESOURCE_DELETED = "resource_deleted"

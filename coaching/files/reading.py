@@ -1,0 +1,94 @@
+"""One upload → the activities in it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import PurePath
+from typing import NamedTuple
+
+from coaching.files import fit, gpx, packed, tcx
+from coaching.files.shapes import EARLIEST_YEAR, LONGEST, Budget, FileActivity, FileRefused, pulse
+
+MOST_BYTES = 32 * 1024 * 1024
+ONE_FILE_S = 2.0
+WHOLE_ZIP_S = 8.0
+HEAD = 2_048  # bytes in which an XML file names its kind
+MOST_NAME = 120
+
+
+class Loose(NamedTuple):
+    """A single file, out of a zip or as it came."""
+
+    name: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.content).hexdigest()
+
+
+def files_in(name: str, content: bytes) -> Iterator[Loose]:
+    """The file itself, or those in a zip. Raises FileRefused."""
+    if len(content) > MOST_BYTES:
+        raise FileRefused(f"This file is larger than {MOST_BYTES >> 20} MB.", code="too_large")
+    if not packed.is_packed(content):
+        yield Loose(_name(name), content)
+        return
+    for inner, inner_content in packed.unpacked(content, most_bytes=MOST_BYTES):
+        yield Loose(_name(inner), inner_content)
+
+
+def budget_for(content: bytes) -> Budget:
+    return Budget(WHOLE_ZIP_S if packed.is_packed(content) else ONE_FILE_S)
+
+
+def read(content: bytes, budget: Budget) -> FileActivity:
+    """The activity, whole and plausible, by what the file is and not by how it is called. Raises FileRefused."""
+    found = _parsed(content, budget)
+    _fill_in(found)
+    _check(found)
+    return found
+
+
+def _parsed(content: bytes, budget: Budget) -> FileActivity:
+    if fit.is_fit(content):
+        return fit.read(content, budget)
+    head = content[:HEAD].replace(b"\x00", b"")  # an XML file may be UTF-16
+    if b"<gpx" in head:
+        return gpx.read(content, budget)
+    if b"<TrainingCenterDatabase" in head:
+        return tcx.read(content, budget)
+    if not content:
+        raise FileRefused("This file is empty.", code="empty")
+    raise FileRefused("This is not a FIT, TCX or GPX file.", code="unknown_format")
+
+
+def _fill_in(found: FileActivity) -> None:
+    """What the file's sums leave open, its samples may tell."""
+    if not found.points:
+        return
+    rates = [point.heart_rate for point in found.points if point.heart_rate]
+    found.started_at = found.started_at or found.points[0].at
+    if found.duration_s is None:
+        found.duration_s = max(0.0, (found.points[-1].at - found.points[0].at).total_seconds())
+    if found.distance_m is None:
+        found.distance_m = next((p.distance_m for p in reversed(found.points) if p.distance_m is not None), None)
+    if rates and found.avg_hr is None:
+        found.avg_hr = pulse(sum(rates) / len(rates))
+    if rates and found.max_hr is None:
+        found.max_hr = pulse(max(rates))
+
+
+def _check(found: FileActivity) -> None:
+    if found.started_at is None or not found.duration_s:
+        raise FileRefused("This file does not say when the activity was, or how long it took.", code="no_time")
+    if not datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC) <= found.started_at < datetime(2100, 1, 1, tzinfo=UTC):
+        raise FileRefused(f"It says that it was in {found.started_at.year}, which cannot be.", code="odd_year")
+    if found.duration_s > LONGEST.total_seconds():
+        raise FileRefused(f"It says that it took more than {LONGEST.days} days, which cannot be.", code="too_long")
+
+
+def _name(name: str) -> str:
+    """The last part of a path, printable and short; people see it again."""
+    text = "".join(letter for letter in PurePath(name.replace("\\", "/")).name if letter.isprintable())
+    return text[-MOST_NAME:] or "activity"
