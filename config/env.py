@@ -1,12 +1,23 @@
 """Typed readers of the process environment: X, or X_FILE naming a mounted file. A wrong value stops the start."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from integrations.encryption import Secret
+
 _env = environ.FileAwareEnv()
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What a login provider knows us as."""
+
+    client_id: str
+    secret: Secret[str]
 
 
 def _read[T](name: str, default: T, cast: Callable[..., T]) -> T:
@@ -62,3 +73,11 @@ def database_from(url: str, name: str = "the database URL") -> dict[str, Any]:
     if not url.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(f"{name} must be a postgres:// URL")
     return dict(_env.db_url_config(url))
+
+
+def application(prefix: str) -> Application | None:
+    """X_CLIENT_ID and X_CLIENT_SECRET, both or none of them."""
+    client_id, secret = text(f"{prefix}_CLIENT_ID"), text(f"{prefix}_CLIENT_SECRET")
+    if bool(client_id) != bool(secret):
+        raise ImproperlyConfigured(f"{prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET go together")
+    return Application(client_id, Secret(secret)) if client_id else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from config import env, logging, multiprocess
+from config import env, logging, logins, multiprocess
 from config.embedded import servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,12 +50,15 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
     "django_celery_beat",
     "django_htmx",
     "django_prometheus",
     "lucide",
     "accounts",
+    "accounts.logins.google",
+    "accounts.logins.github",
     "integrations",
     "webhooks",
     "coaching",
@@ -81,6 +84,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
+    "accounts.middleware.LoginFormsMiddleware",
     "config.middleware.ViewerMiddleware",
     "config.metrics.RequestMetrics",
 ]
@@ -174,10 +179,7 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]  # one: each would hash once more
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -196,13 +198,35 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_CHANGE_EMAIL = True  # one address, and a new one counts once it is proven
+ACCOUNT_CONFIRM_EMAIL_ON_GET = ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_FORMS = {"request_login_code": "accounts.login_forms.LoginCodeForm"}
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_URL.startswith("https") else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", 0)
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+ALLAUTH_RATE_LIMIT_IPV6_PREFIX = 64
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = SITE_NAME
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LOCAL  # browsers take http for localhost only
+LOGIN_APPLICATIONS = {
+    name: known for name in ("google", "github") if (known := env.application(name.upper())) is not None
+}
+if DEMO:
+    LOGIN_APPLICATIONS = logins.in_demo(LOGIN_APPLICATIONS)
+SOCIALACCOUNT_ADAPTER = "accounts.logins.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = logins.providers(LOGIN_APPLICATIONS, f"http://127.0.0.1:{SANDBOX_PORT}")
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
+SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"
+SOCIALACCOUNT_LOGIN_ON_GET = SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+SOCIALACCOUNT_FORMS = {"disconnect": "accounts.login_forms.DisconnectLoginForm"}
+LOGIN_ORIGINS = logins.origins(SOCIALACCOUNT_PROVIDERS)
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # unique by Lower(email), a constraint that check does not see
 ADMIN_PATH = env.text("ADMIN_PATH", "admin/")
 

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Count, F, Func, Q, Value
 from django.db.models.functions import Now
 
+from accounts.models import LoginApplication
 from integrations.encryption import VERSION, Context
 from integrations.models import ConnectSession, Credential, Provider
 
@@ -97,6 +98,7 @@ register(
     SealedColumn(Credential, "sealed", "logins", "user:{}", "connection__user_id", key_id_field="key_id"),
 )
 register(SealedColumn(Provider, "client_secret", "client secrets", "provider:{}", "slug"))
+register(SealedColumn(LoginApplication, "client_secret", "secrets of login providers", "login:{}", "provider"))
 register(
     SealedColumn(
         ConnectSession,

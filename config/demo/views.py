@@ -11,11 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.middleware import DEMO_LOGIN
 from accounts.models import User
 from config.demo import mailbox
 from config.demo.people import PASSWORD, PEOPLE, SANDBOX_PASSWORD
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 EMAILS = [person.email for person in PEOPLE]
 
 
@@ -35,7 +35,8 @@ def log_in(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Log in as one of the demo's people, without a password or a second factor."""
     user = get_object_or_404(User.objects.filter(is_active=True, email__in=EMAILS), public_id=public_id)
     auth.logout(request)  # nothing of the person before is carried over
-    auth.login(request, user, backend=BACKEND)
+    auth.login(request, user)
+    request.session[DEMO_LOGIN] = True
     return redirect("admin:index" if user.is_staff else "/")
 
 
