@@ -9,8 +9,9 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.models import AuditEntry, User
-from accounts.operations import Operation, OperationsAdmin
+from accounts import retention
+from accounts.models import AuditEntry, DataRequest, User
+from accounts.operations import Operation, OperationsAdmin, Panel, add_panel
 from accounts.permissions import signed_in
 
 admin.site.unregister(EmailAddress)  # allauth's page would hand an account to another address, without a trace
@@ -100,3 +101,26 @@ class AuditEntryAdmin(OperationsAdmin):
     ordering = ("-at", "-pk")
     fields = ("at", "actor", "action", "object_type", "object_id", "outcome", "level", "trace_id", "ip", "data")
     readonly_fields = ("at",)
+
+
+@admin.register(DataRequest)
+class DataRequestAdmin(OperationsAdmin):
+    """Who asked for a copy or the end of his data, and what became of it. The copy itself is for nobody else."""
+
+    list_display = ("created_at", "user", "kind", "status", "attempts", "finished_at")
+    list_select_related = ("user",)
+    list_filter = ("kind", "status")
+    ordering = ("-pk",)
+    fields = ("public_id", "user", "kind", "status", "created_at", "attempts", "finished_at", "bytes_n", "report")
+
+
+def _kept() -> dict[str, Any]:
+    requests = DataRequest.objects.order_by()
+    return {
+        "rules": retention.rules(),
+        "waiting": requests.open().count(),
+        "failed": requests.filter(status=DataRequest.Status.FAILED).count(),
+    }
+
+
+add_panel(Panel("What is kept, and how long", "admin/panels/retention.html", "accounts.view_datarequest", _kept))

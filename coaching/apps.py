@@ -7,5 +7,6 @@ class CoachingConfig(AppConfig):
     name = "coaching"
 
     def ready(self) -> None:
-        for module in ("event_types", "gauges", "receivers"):  # they need the models, which are there from now on
+        # they need the models, which are there from now on
+        for module in ("event_types", "gauges", "keeping", "personal", "receivers"):
             import_module(f"{self.name}.{module}")

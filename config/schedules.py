@@ -26,6 +26,8 @@ SCHEDULES = [
     Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),
     Schedule("Move deliveries on", "coaching.tasks.tick_deliveries", 30),
     Schedule("Send notifications", "coaching.tasks.tick_notifications", 30),
+    Schedule("Hand out and erase people's data", "config.tasks.tick_data_requests", 30),
+    Schedule("Delete what was kept long enough", "config.tasks.tick_retention", 3600),
 ]
 
 

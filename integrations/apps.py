@@ -7,5 +7,6 @@ class IntegrationsConfig(AppConfig):
     name = "integrations"
 
     def ready(self) -> None:
-        for module in ("checks", "gauges", "receivers"):  # they need the models, which are there from now on
+        # they need the models, which are there from now on
+        for module in ("checks", "gauges", "keeping", "personal", "receivers"):
             import_module(f"{self.name}.{module}")

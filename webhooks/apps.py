@@ -7,5 +7,5 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
 
     def ready(self) -> None:
-        for module in ("gauges", "sealing"):  # they need the models, which are there from now on
+        for module in ("gauges", "personal", "sealing"):  # they need the models, which are there from now on
             import_module(f"{self.name}.{module}")

@@ -151,7 +151,7 @@ class Migration(migrations.Migration):
                 ('done', models.FloatField(blank=True, null=True)),
                 ('percent', models.PositiveIntegerField(blank=True, null=True)),
                 ('matched_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('activity', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='match', to='coaching.activity')),
+                ('activity', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='match', to='coaching.activity')),
                 ('share', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='match', to='coaching.share')),
             ],
             options={

@@ -1,4 +1,5 @@
 from coaching.models.activity import FILE, Activity, ActivityDetail, ActivityFile, DailyTotal, DuplicatePair
+from coaching.models.consent import ConsentEntry
 from coaching.models.delivery import Delivery, DeliveryAttempt, DeliveryStatus
 from coaching.models.matching import ComplianceBands, Match
 from coaching.models.notification import Channel, Notification
@@ -16,6 +17,7 @@ __all__ = [
     "Channel",
     "CoachingLink",
     "ComplianceBands",
+    "ConsentEntry",
     "DailyTotal",
     "Delivery",
     "DeliveryAttempt",

@@ -21,7 +21,7 @@ class Match(models.Model):
         LOAD = "load", "load"
 
     share = models.OneToOneField(Share, models.CASCADE, related_name="match")
-    activity = models.OneToOneField(Activity, models.SET_NULL, null=True, blank=True, related_name="match")
+    activity = models.OneToOneField(Activity, models.CASCADE, null=True, blank=True, related_name="match")
     how = models.CharField(max_length=8, choices=How)
     basis = models.CharField(max_length=8, choices=Basis, blank=True)
     planned = models.FloatField(null=True, blank=True)  # in the basis' unit: s, m, or load

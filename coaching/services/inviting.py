@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import AuditEntry, User
 from coaching import notifications
-from coaching.models import CoachingLink, Delivery, Invitation, Scope, Share, ShareStatus
+from coaching.models import CoachingLink, ConsentEntry, Delivery, Invitation, Scope, Share, ShareStatus
 from integrations import errors, events
 
 VALID = timedelta(days=14)
@@ -94,6 +94,7 @@ def accept(
     CoachingLink.objects.filter(pk=link.pk).update(scopes=_known(scopes), auto_import=auto_import)
     Invitation.objects.filter(pk=invitation.pk).update(link=link)
     link.refresh_from_db()
+    _note_consent(link, ConsentEntry.What.GIVEN, athlete)
     audit.record("link.started", link, actor=athlete, scopes=link.scopes, auto_import=auto_import)
     events.publish("link.started", link)
     return link
@@ -126,6 +127,7 @@ def end_link(link: CoachingLink, by: User) -> bool:
     shares = Share.objects.filter(link=link)
     shares.filter(status=ShareStatus.OFFERED).update(status=ShareStatus.WITHDRAWN, responded_at=Now())
     Delivery.objects.filter(share__in=shares).cancel(*ENDED)
+    ConsentEntry.objects.create(link=link, what=ConsentEntry.What.ENDED, by=by)
     audit.record("link.ended", link, actor=by)
     events.publish("link.ended", link, by=by.pk)
     return True
@@ -137,8 +139,14 @@ def update_scopes(link: CoachingLink, by: User, *, scopes: Iterable[str], auto_i
     own = CoachingLink.objects.active().filter(pk=link.pk, athlete=by)
     changed = own.update(scopes=_known(scopes), auto_import=auto_import)
     if changed:
+        link.refresh_from_db(fields=["scopes", "auto_import"])
+        _note_consent(link, ConsentEntry.What.CHANGED, by)
         audit.record("link.consent", link, actor=by, scopes=_known(scopes), auto_import=auto_import)
     return bool(changed)
+
+
+def _note_consent(link: CoachingLink, what: str, by: User) -> None:
+    ConsentEntry.objects.create(link=link, what=what, scopes=link.scopes, auto_import=link.auto_import, by=by)
 
 
 def _hashed(token: str) -> str:

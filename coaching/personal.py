@@ -1,0 +1,136 @@
+"""This app's part of what is known of a person: plans, links and consent, what was done, notes and notices."""
+
+from collections.abc import Iterator, Mapping
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from accounts import privacy
+from accounts.models import User
+from coaching.models import (
+    Activity,
+    ActivityDetail,
+    ActivityFile,
+    CalendarFeed,
+    CoachingLink,
+    ComplianceBands,
+    ConsentEntry,
+    DailyTotal,
+    Delivery,
+    DuplicatePair,
+    Group,
+    Invitation,
+    Match,
+    Note,
+    Notification,
+    Share,
+    Workout,
+    WorkoutRevision,
+)
+from coaching.services import inviting
+
+SHARE = ["public_id", "link__public_id", "revision__name", "status", "scheduled_for", "message", "created_at"]
+DELIVERY = ["public_id", "share__public_id", "status", "remote_workout_id", "remote_schedule_id", "delivered_at"]
+ACTIVITY = [
+    "public_id", "source", "external_id", "sport", "name", "started_at", "utc_offset_s", "time_zone", "day",
+    "duration_s", "distance_m", "ascent_m", "avg_hr", "max_hr", "energy_kcal", "load", "device", "gone_at", "hidden_at",
+]  # fmt: skip
+MATCH = ["share__public_id", "activity__public_id", "how", "basis", "planned", "done", "percent", "matched_at"]
+
+
+def _export(user: User) -> Iterator[privacy.Rows | privacy.Original]:
+    yield from _people(user)
+    yield from _plans(user)
+    yield from _done(user)
+    for row in ActivityFile.objects.filter(athlete=user).order_by("pk"):
+        yield privacy.Original(f"files/{row.public_id}.{row.format}", row.stored.open)
+
+
+def _people(user: User) -> Iterator[privacy.Rows]:
+    links = CoachingLink.objects.for_user(user).order_by("pk")
+    told = ["public_id", "status", "scopes", "auto_import", "started_at", "ended_at"]
+    yield privacy.Rows("links.json", links.values(*told, coach_name=F("coach__display_name"),
+                                                  athlete_name=F("athlete__display_name")))  # fmt: skip
+    consent = ConsentEntry.objects.filter(link__athlete=user).order_by("pk")
+    yield privacy.Rows("consent.json", consent.values("at", "link__public_id", "what", "scopes", "auto_import"))
+    sent = Invitation.objects.filter(coach=user).order_by("pk")
+    yield privacy.Rows("invitations.json", sent.values("email", "created_at", "accepted_at", "declined_at"))
+    groups = Group.objects.for_coach(user)
+    yield privacy.Rows("groups.json", groups.values("public_id", "name"))
+    notes = Note.objects.filter(author=user).order_by("pk")
+    yield privacy.Rows("notes.json", notes.values("created_at", "link__public_id", "share__public_id", "text"))
+    notices = Notification.objects.filter(recipient=user).order_by("pk")
+    yield privacy.Rows("notices.json", notices.values("created_at", "channel", "template", "context").iterator())
+
+
+def _plans(user: User) -> Iterator[privacy.Rows]:
+    revisions = WorkoutRevision.objects.filter(workout__owner=user).order_by("workout_id", "number")
+    told = ["workout__public_id", "number", "name", "sport", "duration_s", "distance_m", "content", "created_at"]
+    yield privacy.Rows("library.json", revisions.values(*told).iterator())
+    shares = Share.objects.filter(Q(link__athlete=user) | Q(link__coach=user)).order_by("pk")
+    yield privacy.Rows("shares.json", shares.values(*SHARE).iterator())
+    deliveries = Delivery.objects.filter(share__link__athlete=user).order_by("pk")
+    yield privacy.Rows("deliveries.json", deliveries.values(*DELIVERY).iterator())
+
+
+def _done(user: User) -> Iterator[privacy.Rows]:
+    activities = Activity.objects.filter(athlete=user).order_by("started_at", "pk")
+    yield privacy.Rows("activities.json", activities.values(*ACTIVITY).iterator())
+    details = ActivityDetail.objects.filter(activity__athlete=user).order_by("pk")
+    yield privacy.Rows("details.json", details.values("activity__public_id", "laps", "series").iterator())
+    matches = Match.objects.filter(share__link__athlete=user).order_by("pk")
+    yield privacy.Rows("matches.json", matches.values(*MATCH).iterator())
+
+
+def _begin(user: User) -> None:
+    """Nobody shares, sees or sends anything from now on."""
+    for link in CoachingLink.objects.for_user(user).active():
+        inviting.end_link(link, user)
+    Invitation.objects.open().filter(coach=user).update(revoked_at=Now())
+
+
+def _erase(user: User) -> Mapping[str, int]:
+    """A coach's workouts that athletes were offered stay for them, without his name; all of an athlete goes."""
+    return _erase_done(user) | _erase_planned(user) | _erase_talk(user) | _erase_library(user)
+
+
+def _erase_done(user: User) -> dict[str, int]:
+    for row in ActivityFile.objects.filter(athlete=user):
+        row.stored.delete(save=False)
+    return {
+        "uploaded files": privacy.delete(ActivityFile.objects.filter(athlete=user)),
+        "pairs of activities": privacy.delete(DuplicatePair.objects.filter(athlete=user)),
+        "daily totals": privacy.delete(DailyTotal.objects.filter(athlete=user)),
+        "activities": privacy.delete(Activity.objects.filter(athlete=user)),
+    }
+
+
+def _erase_planned(user: User) -> dict[str, int]:
+    shares = Share.objects.filter(link__athlete=user)
+    return {
+        "deliveries": privacy.delete(Delivery.objects.filter(share__in=shares)),
+        "planned workouts": privacy.delete(shares),
+        "links to coaches": privacy.delete(CoachingLink.objects.filter(athlete=user)),
+    }
+
+
+def _erase_talk(user: User) -> dict[str, int]:
+    mine = {"coach": user}
+    invited = Invitation.objects.filter(Q(coach=user) | Q(email__iexact=user.email))
+    return {
+        "messages with shared workouts": Share.objects.filter(link__coach=user).exclude(message="").update(message=""),
+        "notes": privacy.delete(Note.objects.filter(author=user)),
+        "notices": privacy.delete(Notification.objects.filter(recipient=user)),
+        "invitations": privacy.delete(invited),
+        "groups": privacy.delete(Group.objects.filter(**mine)),
+        "compliance bands": privacy.delete(ComplianceBands.objects.filter(**mine)),
+        "calendar feeds": privacy.delete(CalendarFeed.objects.filter(user=user)),
+    }
+
+
+def _erase_library(user: User) -> dict[str, int]:
+    offered = Share.objects.values("workout")
+    return {"workouts": privacy.delete(Workout.objects.filter(owner=user).exclude(pk__in=offered))}
+
+
+privacy.register(privacy.Part("coaching", _export, _erase, begin=_begin))
