@@ -53,12 +53,13 @@ def authorize_url(
 ) -> str:
     """Where a person says yes or no. `verifier` is empty where there is no PKCE."""
     proof = {"code_challenge": challenge(verifier), "code_challenge_method": "S256"} if verifier else {}
+    wanted = {"scope": endpoints.separator.join(scopes)} if endpoints.asks_for_scopes else {}
     query = {
         **endpoints.parameters,
         "client_id": client_id,
         "redirect_uri": redirect_uri,
         "response_type": "code",
-        "scope": endpoints.separator.join(scopes),
+        **wanted,
         "state": state,
         **proof,
     }
