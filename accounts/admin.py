@@ -7,6 +7,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
+from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from accounts import retention
@@ -115,12 +116,12 @@ class DataRequestAdmin(OperationsAdmin):
 
 
 def _kept() -> dict[str, Any]:
-    requests = DataRequest.objects.order_by()
-    return {
-        "rules": retention.rules(),
-        "waiting": requests.open().count(),
-        "failed": requests.filter(status=DataRequest.Status.FAILED).count(),
-    }
+    states = DataRequest.Status
+    numbers = DataRequest.objects.order_by().aggregate(
+        waiting=Count("pk", filter=Q(status__in=[states.WAITING, states.WORKING])),
+        failed=Count("pk", filter=Q(status=states.FAILED)),
+    )
+    return {"rules": retention.rules(), **numbers}
 
 
 add_panel(Panel("What is kept, and how long", "admin/panels/retention.html", "accounts.view_datarequest", _kept))
