@@ -230,12 +230,16 @@ class WorkoutSummary(Record):
 
 
 class AccountRecord(Record):
-    """Whose account a credential opens; `external_id` is stable for ever."""
+    """Whose account a credential opens; `external_id` is stable for ever.
+
+    `permissions` are what the person allows at this moment, where the provider tells it beside the account.
+    """
 
     external_id: str
     name: str = ""
     time_zone: str = ""
     units: Literal["metric", "imperial", ""] = ""
+    permissions: tuple[str, ...] | None = None
 
 
 class ScheduleRecord(Record):

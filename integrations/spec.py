@@ -56,16 +56,18 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True)
 class OAuthEndpoints:
-    """Paths: `authorize` below the base URL of that role, `token` and `revoke` below the one of "token".
+    """Paths: `authorize` below the base URL of that role, `token` below the one of "token"; `revoke` as its login says.
 
     `scopes` are asked for where the Provider row names none; `words` tell people what each of them allows, `uses` what
-    we do with it. `parameters` are sent to the authorize page beside the standard ones.
+    we do with it. `parameters` are sent to the authorize page beside the standard ones. `asks_for_scopes` is False
+    where the provider's page offers all of them by itself: they are then what we cannot do without.
     """
 
     authorize: str
     token: str
     revoke: str = ""
     scopes: tuple[str, ...] = ()
+    asks_for_scopes: bool = True
     pkce: bool = True
     separator: str = " "  # between scopes
     words: Mapping[str, str] = field(default_factory=dict)
@@ -221,7 +223,8 @@ class Adapter(Protocol):
     def schedule(self, external_id: str, on: date) -> Raw: ...
     def unschedule(self, schedule_id: str) -> None: ...
     def calendar(self, year: int, month: int) -> Raw: ...
-    def activity_page(self, start: int, *, since: date | None) -> RawPage: ...
+    def activity_page(self, start: int, *, since: date | None, until: date | None = None) -> RawPage: ...
+    def activity(self, external_id: str) -> Raw: ...
 
 
 @dataclass(frozen=True, slots=True)
