@@ -69,7 +69,7 @@ def receive_from(slug: str, sandbox_url: str) -> None:
         name=ENDPOINT,
         defaults={"must_be_signed": bool(registry.spec_for(slug).client_signature)},
     )
-    if not (is_new or endpoint.registration):
+    if not (is_new or endpoint.registration or not registry.spec_for(slug).subscribes):
         return
     told = _ask(sandbox_url, provider=slug, what="listen", value=subscribing.address_of(endpoint))
     if told.get("secret") and not endpoint.secrets.live().exists():

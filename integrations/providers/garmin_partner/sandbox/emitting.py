@@ -1,16 +1,14 @@
 """What Garmin sends a partner of its own accord, and how: again and again, until it is answered 200."""
 
+import json
 import secrets
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-import requests
-
 from integrations.providers.garmin_partner.sandbox.state import CLIENT_ID
+from integrations.sandbox import Letter
 
-PATIENCE_S = 5.0
 MOST_TRIES = 4
 API = "https://apis.garmin.com"  # what a ping's link begins with, wherever it is really answered
 HOSTILE = "https://apis.garmin.com.evil.example"
@@ -37,25 +35,15 @@ def permitted(user: str, permissions: Sequence[str]) -> Body:
     return {"userPermissionsChange": [{"userId": user, "permissions": list(permissions)}]}
 
 
-def send(url: str, bodies: Sequence[Body], *, client_id: str = CLIENT_ID) -> threading.Thread:
-    """One body after the other, beside whatever goes on here. Without an address nothing is sent."""
-    thread = threading.Thread(target=_send, args=(url, list(bodies), client_id), daemon=True)
-    thread.start()
-    return thread
+def letters(url: str, bodies: Sequence[Body], *, account: str, client_id: str = CLIENT_ID) -> list[Letter]:
+    """One for each body. Without an address nothing is sent."""
+    headers = {"garmin-client-id": client_id}
+    return [
+        Letter(url, json.dumps(body).encode(), _words(body), account=account, headers=headers, tries=MOST_TRIES)
+        for body in (bodies if url else ())
+    ]
 
 
-def _send(url: str, bodies: Sequence[Body], client_id: str) -> None:
-    for body in bodies if url else ():
-        for _ in range(MOST_TRIES):
-            try:
-                answer = requests.post(
-                    url,
-                    json=body,
-                    headers={"garmin-client-id": client_id},
-                    timeout=PATIENCE_S,
-                    allow_redirects=False,
-                )
-            except requests.RequestException:
-                continue
-            if answer.status_code == 200:
-                break
+def _words(body: Body) -> str:
+    """What a body tells, for people."""
+    return ", ".join(f"{kind}: {len(entries)}" for kind, entries in body.items())

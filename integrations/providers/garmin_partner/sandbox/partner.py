@@ -1,6 +1,6 @@
 """The partner programme put together: consent, tokens, people, activities, backfill, and what happens to people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
@@ -39,17 +39,19 @@ FAULTS = {
 ACTIONS = {
     "train": "Record an activity on this day",
     "retitle": "Give the newest activity another name",
-    "again": "Tell of the newest activity twice",
     "late": "Upload an activity of this day only now",
-    "reorder": "Tell of its new name before its coming",
+    "permit": "Give or take back the permission for workouts",
+    "expire": "Let the access tokens run out",
+    "revoke": "Leave, as on Garmin's page",
+}
+TELLINGS = {
+    "again": "Tell of the newest activity, twice",
+    "reorder": "Tell of a new one's new name before its coming",
     "batch": "Tell of everybody's newest activity at once",
     "ping": "Ping instead of push",
     "hostile": "Ping with a link that leads elsewhere",
     "forge": "Tell, with our key, that the person left, though nobody did",
     "stranger": "Tell the same without our key",
-    "permit": "Give or take back the permission for workouts",
-    "expire": "Let the access tokens run out",
-    "revoke": "Leave, as on Garmin's page",
 }
 
 
@@ -61,11 +63,11 @@ class GarminPartnerSandbox(TrainingRoutes):
     client = (CLIENT_ID, CLIENT_SECRET)
     own_faults: ClassVar[Mapping[str, OwnFault]] = FAULTS
     actions: ClassVar[Mapping[str, str]] = ACTIONS
+    tellings: ClassVar[Mapping[str, str]] = TELLINGS
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.state = State(store)
-        self.last_sent = emitting.send("", [])
 
     def account_of(self, request: Request) -> str:
         if row := self._token(request):
@@ -99,7 +101,7 @@ class GarminPartnerSandbox(TrainingRoutes):
     def change(self, key: str, what: str, item: str, value: str) -> None:
         with self.lock:
             person = self.state.people[key]
-            if what in self.actions:
+            if what in {**self.actions, **self.tellings}:
                 self._happen(person, what, value)
             elif what == "add":
                 steps = [{"type": "WorkoutStep", "stepOrder": 1, "intensity": "ACTIVE", "durationType": "OPEN"}]
@@ -115,13 +117,14 @@ class GarminPartnerSandbox(TrainingRoutes):
                 raise ValueError(f"nobody can {what!r} here")
             self.store.save()
 
-    def listen(self, url: str, mode: str = "push") -> None:
-        """What the partner enters in the portal. ValueError."""
-        if mode not in consent.MODES or (url and not consent.may_send_to(url)):
+    def listen(self, address: str, mode: str = "push") -> dict[str, Any]:
+        """What the partner enters in the portal, which gives no number for it. ValueError."""
+        if mode not in consent.MODES or (address and not consent.may_send_to(address)):
             raise ValueError("an address of this machine, and push or ping")
         with self.lock:
-            self.state.portal |= {"url": url, "mode": mode}
+            self.state.portal |= {"url": address, "mode": mode}
             self.store.save()
+        return {}
 
     def _happen(self, person: Person, what: str, value: str) -> None:
         if what == "expire":
@@ -129,7 +132,11 @@ class GarminPartnerSandbox(TrainingRoutes):
             return
         bodies = self._bodies(person, what, value)
         us = "somebody" if what == "stranger" else CLIENT_ID
-        self.last_sent = emitting.send(self.state.portal.get("url", ""), bodies, client_id=us)
+        self._send(person, bodies, client_id=us)
+
+    def _send(self, person: Person, bodies: Sequence[emitting.Body], *, client_id: str = CLIENT_ID) -> None:
+        url = self.state.portal.get("url", "")
+        self.tell(emitting.letters(url, bodies, account=person["email"], client_id=client_id))
 
     def _bodies(self, person: Person, what: str, value: str) -> list[emitting.Body]:
         """Let it happen, and word it."""
@@ -228,7 +235,7 @@ class GarminPartnerSandbox(TrainingRoutes):
         """The partner hears of it as well."""
         person = self.asker(request)
         self.state.deregister(person["email"])
-        self.last_sent = emitting.send(self.state.portal.get("url", ""), [emitting.left(person["user"])])
+        self._send(person, [emitting.left(person["user"])])
         return Answer(204)
 
     @route("GET", ACTIVITIES)
@@ -252,7 +259,7 @@ class GarminPartnerSandbox(TrainingRoutes):
         person["backfilled"].append([first, last])
         self.store.save()
         if rows := self.state.recorded(person, first, last):
-            self.last_sent = emitting.send(self.state.portal.get("url", ""), [emitting.pushed(*rows)])
+            self._send(person, [emitting.pushed(*rows)])
         return Answer(202)
 
     def asker(self, request: Request) -> Person:
