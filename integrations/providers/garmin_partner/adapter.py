@@ -99,19 +99,26 @@ class Adapter:
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         return {"schedules": self._schedules(first, last)}
 
-    def activity_page(self, start: int, *, since: date | None) -> RawPage:
+    def activity_page(self, start: int, *, since: date | None, until: date | None = None) -> RawPage:
         """What reached Garmin on one day, the latest first; days without anything are passed over.
 
         `start` is 0, or the second (of the epoch) at which the day before the last page ended. A day goes from its
-        second to the one before it recurs, so that no two pages share an activity, however slowly they are read.
+        second to the one before it recurs, so that no two pages share an activity, however slowly they are read. What
+        was recorded by `until` may have come at any time since, so the last day is always today's.
         """
         now = int(time.time())
         earliest = max(_earliest(since), now - MOST_DAYS * DAY_S)
+        if until is not None and _midnight(until) + 2 * DAY_S < earliest:
+            return RawPage([], None)  # too long ago for a listing: it comes by a backfill
         for end in range(start or now, earliest, -DAY_S):
             if rows := self._uploaded(end - DAY_S + 1, end):
                 before = end - DAY_S
                 return RawPage(rows, before if before > earliest else None)
         return RawPage([], None)
+
+    def activity(self, external_id: str) -> Raw:
+        """No call tells of one activity, so each is taken to be there still: none is ever called gone."""
+        return {"summaryId": external_id}
 
     def request_backfill(self, *, starts_on: date, ends_on: date) -> None:
         """Have Garmin send what was recorded on these days, both included. Safe to repeat: it takes each range once."""
