@@ -111,7 +111,8 @@ class ProviderSpec:
     `limit_from_headers(headers, now)` tells from any answer for how many seconds the provider wants no further call.
     `account_credential` names the credential field that identifies the account for cool-downs.
     `client_signature` is the scheme by which it may sign webhooks with our client secret: looked at where operations
-    demand it of an endpoint. With `subscribes` the address for webhooks is registered by calls, `Subscriptions`.
+    demand it of an endpoint. `permissions` names what a capability rests on where a person may take that alone back.
+    With `subscribes` the address for webhooks is registered by calls, `Subscriptions`.
     """
 
     slug: str
@@ -127,6 +128,7 @@ class ProviderSpec:
     limit_from_headers: Callable[[Mapping[str, str], float], float | None] | None = None
     policy: ProviderPolicy = ProviderPolicy()
     client_signature: str = ""
+    permissions: Mapping[Capability, str] = field(default_factory=dict)
     subscribes: bool = False
     parts: frozenset[Part] = frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX})
 

@@ -107,7 +107,10 @@ class Connection(models.Model):
         return f"{self.provider} of {self.user}"
 
     def can(self, capability: Capability) -> bool:
-        return spec_for(self.provider.slug).can(capability)
+        """What the provider offers, as far as the person allows it."""
+        spec = spec_for(self.provider.slug)
+        needed = spec.permissions.get(capability)
+        return spec.can(capability) and (needed is None or needed in self.scopes)
 
     def move(self, status: str, *, only_from: Sequence[str], reason: str = "", **fields: Any) -> bool:
         """One guarded UPDATE, of `fields` too. False: somebody else moved it first and nothing changed."""

@@ -68,6 +68,7 @@ def _activate(session: ConnectSession, connection: Connection, account: AccountR
     known = connection.external_account_id
     if known and known != account.external_id:
         raise errors.ConflictError("This is another account than before.", code=OTHER_ACCOUNT)
+    connection.scopes = scopes  # what it can be used for depends on them
     try:
         with transaction.atomic():
             moved = connection.move(

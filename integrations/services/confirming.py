@@ -1,4 +1,4 @@
-"""Whether a connection that a webhook called ended has ended: only the provider's own answer to a call decides."""
+"""Whether a connection has ended, or changed, as a webhook says: only the provider's own answer to a call decides."""
 
 import structlog
 from django.db import transaction
@@ -8,6 +8,7 @@ from accounts.models import AuditEntry
 from integrations import credentials, errors
 from integrations.client import client_for
 from integrations.models import Connection
+from integrations.records import AccountRecord
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +19,7 @@ def confirm(connection_id: int) -> None:
     if connection is None:
         return
     try:
-        client_for(connection, direction="sync").account()
+        account = client_for(connection, direction="sync").account()
     except errors.AuthenticationError as exc:
         credentials.lose(connection, exc.code)
         credentials.erase(connection)
@@ -28,7 +29,19 @@ def confirm(connection_id: int) -> None:
         if not (exc.retryable or exc.halted):
             _settle(connection, "connection.end_not_confirmed")
     else:
+        _note_permissions(connection, account)
         _settle(connection, "connection.end_refuted")
+
+
+@transaction.atomic
+def _note_permissions(connection: Connection, account: AccountRecord) -> None:
+    """What the person allows now, where the provider tells it beside the account."""
+    allowed, before = account.permissions, set(connection.scopes)
+    if allowed is None or set(allowed) == before:
+        return
+    if Connection.objects.filter(pk=connection.pk, scopes=connection.scopes).update(scopes=list(allowed)):
+        given, taken = sorted(set(allowed) - before), sorted(before - set(allowed))
+        audit.record("connection.permissions_changed", connection, given=given, taken_back=taken)
 
 
 @transaction.atomic

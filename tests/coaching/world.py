@@ -19,7 +19,7 @@ from integrations.models import Connection, Credential, Provider
 from integrations.records import MARKER, End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
 from integrations.sandbox import Answer, RunningSandbox
 from integrations.sandbox.faults import Fault
-from integrations.sandbox.kit import Route
+from integrations.sandbox.kit import Route, Sandbox
 from integrations.spec import Grant
 
 TUESDAY = date(2026, 12, 1)
@@ -56,10 +56,15 @@ class Account:
 
     sandbox: RunningSandbox
     email: str
+    slug: str = "garmin"
+
+    @property
+    def box(self) -> Sandbox:
+        return self.sandbox[self.slug]
 
     @property
     def person(self) -> dict[str, Any]:
-        return self.sandbox["garmin"].state.people[self.email]  # type: ignore[attr-defined,no-any-return]
+        return self.box.state.people[self.email]  # type: ignore[attr-defined,no-any-return]
 
     def workouts(self) -> list[dict[str, Any]]:
         """Those that we put there."""
@@ -75,7 +80,7 @@ class Account:
 
     def behaves(self, fault: str, route: str = "") -> None:
         """Switch a fault, of one route alone where it is named; an empty text heals all."""
-        box = self.sandbox["garmin"]
+        box = self.box
         if fault:
             box.set_fault(self.email, fault, on=route)
             return
@@ -84,7 +89,7 @@ class Account:
 
     def when(self, route: str, act: Callable[[], object]) -> None:
         """Do something else once this route has acted, before its answer goes back."""
-        box = self.sandbox["garmin"]
+        box = self.box
         after = box._after
 
         def acting(fault: Fault, entry: Route, answer: Answer) -> Answer:
@@ -97,10 +102,10 @@ class Account:
         box._after = acting  # type: ignore[method-assign]
 
     def delete(self, workout_id: str) -> None:
-        self.sandbox["garmin"].change(self.email, "delete", workout_id, "")
+        self.box.change(self.email, "delete", workout_id, "")
 
     def calls(self, *labels: str) -> int:
-        box = self.sandbox["garmin"]
+        box = self.box
         return sum(box.count(label, self.email) for label in labels) if labels else len(box.calls)
 
 

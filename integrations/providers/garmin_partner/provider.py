@@ -48,5 +48,10 @@ SPEC = ProviderSpec(
         "provider": Limit(capacity=10, per_s=1.5),
         "account": Limit(capacity=100, per_s=100 / 86_400),
     },
+    permissions={
+        Capability.ACTIVITIES_READ: ACTIVITIES,
+        Capability.WORKOUTS_WRITE: WORKOUTS,
+        Capability.WORKOUTS_SCHEDULE: WORKOUTS,
+    },
     parts=frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX, Part.LOGIN, Part.WEBHOOKS}),
 )

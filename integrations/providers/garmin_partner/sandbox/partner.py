@@ -34,6 +34,7 @@ FAULTS = {
     "token-text": OwnFault("The token service gives expires_in as a text", (TOKEN,)),
     "short-token": OwnFault("Access tokens live 2 seconds", (TOKEN,)),
     "foreign-user": OwnFault("The id of another person is answered", ("/user/user/id",)),
+    "bare-schedule": OwnFault("A new day is answered by its number alone", ("/api/training-api/schedule",)),
     "bare-permissions": OwnFault("Permissions come as a list without a name", ("/user/user/permissions",)),
 }
 ACTIONS = {

@@ -63,13 +63,14 @@ class TrainingRoutes(Sandbox):
 
     @route("POST", SCHEDULES)
     def put_on_a_day(self, request: Request) -> Answer:
-        """The number alone. The same workout may stand on one day as often as it was asked for."""
+        """The same workout may stand on one day as often as it was asked for."""
         wanted, person = request.fields(), self.asker(request)
         key = str(wanted.get("workoutId"))
         if not person["workouts"].get(key, {}).get("ours"):
             return GONE
         on = date.fromisoformat(str(wanted.get("date")))
-        return Answer(data=self.state.put_schedule(person, key, on.isoformat())["workoutScheduleId"])
+        entry = self.state.put_schedule(person, key, on.isoformat())
+        return Answer(data=entry["workoutScheduleId"] if request.suffers("bare-schedule") else entry)
 
     @route("GET", SCHEDULES)
     def days(self, request: Request) -> Answer:
