@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from integrations.records import (
     AccountRecord,
     ActivityRecord,
+    DetailsRecord,
     Problem,
     ProviderEvent,
     ScheduleRecord,
@@ -27,6 +28,7 @@ class Capability(StrEnum):
     WORKOUTS_WRITE = "workouts.write"
     WORKOUTS_SCHEDULE = "workouts.schedule"
     ACTIVITIES_READ = "activities.read"
+    ACTIVITIES_DETAILS = "activities.details"
     ACTIVITIES_FILE = "activities.file"
     WEBHOOKS = "webhooks"
     DEVICES = "devices"
@@ -227,6 +229,8 @@ class Adapter(Protocol):
     def calendar(self, year: int, month: int) -> Raw: ...
     def activity_page(self, start: int, *, since: date | None, until: date | None = None) -> RawPage: ...
     def activity(self, external_id: str) -> Raw: ...
+    def activity_detail(self, external_id: str) -> Raw: ...
+    def activity_file(self, external_id: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +267,7 @@ class Translator(Protocol):
     def to_schedule(self, raw: Raw) -> ScheduleRecord: ...
     def to_calendar(self, raw: Raw) -> Iterator[ScheduleRecord]: ...
     def to_activity(self, raw: Raw) -> ActivityRecord: ...
+    def to_details(self, raw: Raw) -> DetailsRecord: ...
 
 
 class Validator(Protocol):

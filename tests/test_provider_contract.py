@@ -46,12 +46,15 @@ METHODS = {
     Capability.WORKOUTS_WRITE: {"newest_workouts", "create_workout", "replace_workout", "delete_workout"},
     Capability.WORKOUTS_SCHEDULE: {"schedule", "unschedule", "calendar"},
     Capability.ACTIVITIES_READ: {"account", "activity_page"},
+    Capability.ACTIVITIES_DETAILS: {"activity_detail"},
+    Capability.ACTIVITIES_FILE: {"activity_file"},
 }
 TRANSLATIONS = {
     Capability.WORKOUTS_READ: {"to_account", "to_summary", "to_workout"},
     Capability.WORKOUTS_WRITE: {"to_summary", "from_workout"},
     Capability.WORKOUTS_SCHEDULE: {"to_schedule", "to_calendar"},
     Capability.ACTIVITIES_READ: {"to_account", "to_activity"},
+    Capability.ACTIVITIES_DETAILS: {"to_details"},
 }
 JUDGEMENTS = {
     Capability.WORKOUTS_READ: {"validate_account", "validate_workout"},

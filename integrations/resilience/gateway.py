@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A provider's answer; `data` is the decoded JSON, or None for an empty body."""
+    """A provider's answer; `data` is the decoded JSON, or None for an empty body; of a file its bytes."""
 
     data: Any
     status: int
@@ -76,6 +76,7 @@ class _Call:
     deadline: float
     kwargs: dict[str, Any]
     idempotent: bool | None
+    is_file: bool
     attempts: int = field(default=0)
 
 
@@ -146,6 +147,7 @@ class Gateway:
         data_type: str | None = None,
         fallback: Fallback | None = None,
         headers: Mapping[str, str] | None = None,
+        is_file: bool = False,
         **requests_kwargs: Any,
     ) -> Result:
         """One call, repeated where that is safe. `operation` names it in metrics; `scope` is the account it counts for.
@@ -155,7 +157,8 @@ class Gateway:
         ServerError; `idempotent=True` says that sending it again is safe.
 
         `data_type` lets a read come from the cache, fresh for as long as the policy says, stale in trouble; any write
-        of the same scope forgets it. `fallback` answers when neither the provider nor the cache does.
+        of the same scope forgets it. `fallback` answers when neither the provider nor the cache does. `is_file` says
+        that bytes are expected, up to 32 MiB of them; they come from no cache.
         """
         started = self._clock()
         end = started + self.policies.deadline
@@ -169,6 +172,7 @@ class Gateway:
             end if deadline is None else min(end, deadline),
             requests_kwargs,
             idempotent,
+            is_file,
         )
         try:
             if data_type is None:
@@ -245,7 +249,10 @@ class Gateway:
         permit = self._admit(call)
         started = self._clock()
         try:
-            response, body = self._pool.exchange(call.method, call.url, deadline=call.deadline, **call.kwargs)
+            most = http.MOST_FILE_BYTES if call.is_file else http.MOST_BYTES
+            response, body = self._pool.exchange(
+                call.method, call.url, deadline=call.deadline, most_bytes=most, **call.kwargs
+            )
             self._heed(response)
             result = self._judge(response, body, call)
         except (requests.RequestException, errors.IntegrationError) as exc:
@@ -285,8 +292,9 @@ class Gateway:
             if code := answers.provider_code(body):
                 error.context["provider_code"] = code
             raise error
-        if not body:
-            return Result(None, response.status_code, response.headers, call.attempts)
+        if call.is_file or not body:
+            data = body if call.is_file else None
+            return Result(data, response.status_code, response.headers, call.attempts)
         try:
             data = answers.parsed(body)
         except (ValueError, RecursionError):

@@ -14,6 +14,7 @@ from integrations.resilience import metrics
 from integrations.resilience.policies import PoolPolicy
 
 MOST_BYTES = 10 * 1024 * 1024
+MOST_FILE_BYTES = 32 * 1024 * 1024
 CHUNK = 64 * 1024
 DEADLINE, POOL_TIMEOUT = "deadline", "pool_timeout"  # nothing was sent: no failure of the provider
 
@@ -44,8 +45,10 @@ class Pool:
         self._local = threading.local()
         self._used_at = clock()
 
-    def exchange(self, method: str, url: str, *, deadline: float, **kwargs: Any) -> tuple[requests.Response, bytes]:
-        """Send and read the whole body, within `deadline` and MOST_BYTES. Raises requests' errors or ours."""
+    def exchange(
+        self, method: str, url: str, *, deadline: float, most_bytes: int = MOST_BYTES, **kwargs: Any
+    ) -> tuple[requests.Response, bytes]:
+        """Send and read the whole body, within `deadline` and `most_bytes`. Raises requests' errors or ours."""
         policy, now = self.policy, self._clock()
         end = min(now + policy.wall_timeout, deadline)
         if end <= now or not self._slots.acquire(timeout=min(policy.acquire_timeout, end - now)):
@@ -59,7 +62,7 @@ class Pool:
             with self._session().request(
                 method, url, timeout=timeout, allow_redirects=False, stream=True, **kwargs
             ) as response:
-                return response, self._read(response, end)
+                return response, self._read(response, end, most_bytes)
         finally:
             self._in_use.dec()
             self._slots.release()
@@ -86,11 +89,11 @@ class Pool:
             self._local.session = found
         return found
 
-    def _read(self, response: requests.Response, end: float) -> bytes:
+    def _read(self, response: requests.Response, end: float, most_bytes: int) -> bytes:
         body = bytearray()
         for chunk in response.iter_content(CHUNK):
             body += chunk
-            if len(body) > MOST_BYTES:
+            if len(body) > most_bytes:
                 raise errors.DataError("the answer is too large", provider=self.provider, code="answer_too_large")
             if self._clock() > end:
                 raise errors.TimeoutError("the answer came too slowly", provider=self.provider)

@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: JSON, text, or nothing. `breaks_off` ends the connection in the middle of the body."""
+    """What goes back: JSON, text, a file, or nothing. `breaks_off` ends the connection in the middle of the body."""
 
     status: int = 200
     data: Any = None
@@ -59,8 +59,11 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     breaks_off: bool = False
     kind: str = "text/html; charset=utf-8"  # of `text`
+    content: bytes | None = None  # of a file
 
     def encoded(self) -> tuple[bytes, str]:
+        if self.content is not None:
+            return self.content, "application/octet-stream"
         if self.text is not None:
             return self.text.encode(), self.kind
         if self.data is None:

@@ -14,6 +14,8 @@ SPEC = ProviderSpec(
             Capability.WORKOUTS_WRITE,
             Capability.WORKOUTS_SCHEDULE,
             Capability.ACTIVITIES_READ,
+            Capability.ACTIVITIES_DETAILS,
+            Capability.ACTIVITIES_FILE,
         }
     ),
     base_urls={

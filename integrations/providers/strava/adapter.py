@@ -41,18 +41,30 @@ class Adapter:
         return RawPage(kept, start + PAGE_SIZE if more else None)
 
     def activity(self, external_id: str) -> Raw:
-        if not (external_id.isascii() and external_id.isdigit()):
-            raise errors.ValidationError("Strava's ids are numbers", provider=SLUG)
-        return self._object(f"/activities/{external_id}", operation="read_activity")
+        return self._object(f"/activities/{_number(external_id)}", operation="read_activity")
 
-    def _object(self, path: str, *, operation: str) -> Raw:
-        data = self._get(path, operation=operation)
+    def activity_detail(self, external_id: str) -> Raw:
+        """Laps and streams; an activity that was typed in has no streams, which Strava answers with 404."""
+        path = f"/activities/{_number(external_id)}"
+        laps = self._rows(f"{path}/laps", operation="read_laps")
+        keys = {"keys": "time,heartrate,velocity_smooth,watts", "key_by_type": "true"}
+        try:
+            streams = self._object(f"{path}/streams", operation="read_samples", params=keys)
+        except errors.NotFoundError:
+            streams = {}
+        return {"laps": laps, "streams": streams}
+
+    def _object(self, path: str, *, operation: str, **kwargs: Any) -> Raw:
+        data = self._get(path, operation=operation, **kwargs)
         if not isinstance(data, dict):
             raise _bad_answer(operation)
         return data
 
     def _listing(self, params: Mapping[str, Any], *, operation: str) -> list[Raw]:
-        data = self._get(ACTIVITIES, operation=operation, params=params)
+        return self._rows(ACTIVITIES, operation=operation, params=params)
+
+    def _rows(self, path: str, *, operation: str, **kwargs: Any) -> list[Raw]:
+        data = self._get(path, operation=operation, **kwargs)
         if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
             raise _bad_answer(operation)
         return data
@@ -99,6 +111,13 @@ class Subscriptions:
             self.gateway.request("DELETE", path, operation="unsubscribe", params=self.us)
         except errors.NotFoundError:
             return
+
+
+def _number(external_id: str) -> str:
+    """Ids go into paths, so nothing but digits does."""
+    if not (external_id.isascii() and external_id.isdigit()):
+        raise errors.ValidationError("Strava's ids are numbers", provider=SLUG)
+    return external_id
 
 
 def _may_begin_after(row: Raw, since: date) -> bool:

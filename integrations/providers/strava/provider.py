@@ -9,7 +9,7 @@ SPEC = ProviderSpec(
     slug=SLUG,
     label="Strava",
     summary="The activities you record come here from Strava. Only you see them.",
-    capabilities=frozenset({Capability.ACTIVITIES_READ, Capability.WEBHOOKS}),
+    capabilities=frozenset({Capability.ACTIVITIES_READ, Capability.ACTIVITIES_DETAILS, Capability.WEBHOOKS}),
     base_urls={
         "authorize": "https://www.strava.com",
         "token": "https://www.strava.com",

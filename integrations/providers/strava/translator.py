@@ -7,12 +7,15 @@ from typing import Any
 
 from integrations import errors
 from integrations.providers.strava.provider import SLUG
-from integrations.records import AccountRecord, ActivityRecord, Sport
+from integrations.records import AccountRecord, ActivityRecord, DetailsRecord, LapRecord, Sport
 
 LONGEST_NAME = 255
 LONGEST_WORD = 64
 MOST_OFFSET_S = 18 * 3600
 LARGEST_ID = 2**63
+MOST_LAPS = 1_000
+MOST_SAMPLES = 200_000
+STREAMS = {"heart_rate": ("heartrate", 260), "speed_mps": ("velocity_smooth", 150), "power_w": ("watts", 5_000)}
 
 SPORTS = {
     "Run": Sport.RUNNING,
@@ -91,6 +94,45 @@ def to_activity(raw: Mapping[str, Any]) -> ActivityRecord:
         max_hr=_rate(raw, "max_heartrate"),
         energy_kcal=_number(raw, "calories"),
         extras=_kept(raw),
+    )
+
+
+def to_details(raw: Mapping[str, Any]) -> DetailsRecord:
+    """Of the laps and the streams; streams that are not as long as their clock are worth nothing."""
+    streams = raw.get("streams")
+    times = _stream(streams, "time")
+    if len(times) > MOST_SAMPLES:
+        raise _unreadable("streams", "is longer than any activity")
+    later = [index for index in range(len(times)) if index == 0 or (times[index] or 0) > (times[index - 1] or 0)]
+    found: dict[str, Any] = {"time_s": tuple(times[index] or 0.0 for index in later)}
+    for name, (key, most) in STREAMS.items():
+        samples = _stream(streams, key)
+        if samples and len(samples) == len(times):
+            found[name] = tuple(_within(samples[index], most) for index in later)
+    return DetailsRecord(laps=tuple(_lap(lap) for lap in (raw.get("laps") or [])[:MOST_LAPS]), **found)
+
+
+def _stream(streams: Any, key: str) -> list[float | None]:
+    found = streams.get(key) if isinstance(streams, Mapping) else None
+    samples = found.get("data") if isinstance(found, Mapping) else None
+    if not isinstance(samples, list):
+        return []
+    return [float(value) if isinstance(value, int | float) and math.isfinite(value) else None for value in samples]
+
+
+def _within(value: float | None, most: float) -> float | None:
+    return value if value is not None and 0 <= value <= most else None
+
+
+def _lap(raw: Mapping[str, Any]) -> LapRecord:
+    return LapRecord(
+        duration_s=_number(raw, "moving_time") or 0.0,
+        distance_m=_number(raw, "distance"),
+        ascent_m=_number(raw, "total_elevation_gain"),
+        avg_hr=_rate(raw, "average_heartrate"),
+        max_hr=_rate(raw, "max_heartrate"),
+        avg_speed_mps=_number(raw, "average_speed"),
+        avg_power_w=_number(raw, "average_watts"),
     )
 
 

@@ -1,5 +1,6 @@
 """Garmin's JSON ↔ records. Pure: no network, no database, no clock."""
 
+from integrations.providers.garmin.translator.details import to_details
 from integrations.providers.garmin.translator.reading import to_workout
 from integrations.providers.garmin.translator.rows import (
     to_account,
@@ -10,4 +11,13 @@ from integrations.providers.garmin.translator.rows import (
 )
 from integrations.providers.garmin.translator.writing import from_workout
 
-__all__ = ["from_workout", "to_account", "to_activity", "to_calendar", "to_schedule", "to_summary", "to_workout"]
+__all__ = [
+    "from_workout",
+    "to_account",
+    "to_activity",
+    "to_calendar",
+    "to_details",
+    "to_schedule",
+    "to_summary",
+    "to_workout",
+]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from integrations import oauth
-from integrations.providers.strava.sandbox import consent, emitting
+from integrations.providers.strava.sandbox import activities, consent, emitting
 from integrations.providers.strava.sandbox.state import CLIENT_ID, CLIENT_SECRET, SHORT_LIFE_S, TOKEN_LIFE_S, State
 from integrations.sandbox import Answer, Letter, OwnFault, Request, Route, Sandbox, Store, route
 
@@ -210,10 +210,19 @@ class StravaSandbox(Sandbox):
 
     @route("GET", "/api/activities/{activity}")
     def activity(self, request: Request) -> Answer:
-        token, person = self._token(request) or {}, self._own(request)
-        wanted = request.arguments["activity"]
-        found = [row for row in person["activities"] if str(row["id"]) == wanted and self._may_see(token, row)]
-        return Answer(data=found[0] | {"resource_state": 3, "calories": 480.0}) if found else _not_found("Activity")
+        found = self._shown_to(request)
+        return Answer(data=found | {"resource_state": 3, "calories": 480.0}) if found else _not_found("Activity")
+
+    @route("GET", "/api/activities/{activity}/laps")
+    def laps(self, request: Request) -> Answer:
+        found = self._shown_to(request)
+        return _not_found("Activity") if found is None else Answer(data=activities.laps(found))
+
+    @route("GET", "/api/activities/{activity}/streams")
+    def streams(self, request: Request) -> Answer:
+        found = self._shown_to(request)
+        wanted = request.query.get("keys", "").split(",")
+        return _not_found("Activity") if found is None else Answer(data=activities.streams(found, wanted))
 
     @route("GET", SUBSCRIPTIONS)
     def subscriptions(self, request: Request) -> Answer:  # noqa: ARG002 - the kit's
@@ -294,6 +303,11 @@ class StravaSandbox(Sandbox):
             raise ValueError("token")
         found: dict[str, Any] = self.state.people[row["email"]]
         return found
+
+    def _shown_to(self, request: Request) -> dict[str, Any] | None:
+        token, wanted = self._token(request) or {}, request.arguments["activity"]
+        rows: list[dict[str, Any]] = self._own(request)["activities"]
+        return next((row for row in rows if str(row["id"]) == wanted and self._may_see(token, row)), None)
 
     def _may_see(self, token: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         return not row["private"] or "activity:read_all" in token.get("scopes", ())
