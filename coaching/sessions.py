@@ -1,0 +1,129 @@
+"""What was planned and what was done, day by day: the one way in which pages, feeds and the API read a week."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from django.db.models import Q
+
+from accounts.models import User
+from coaching import compliance
+from coaching.compliance import Bands, Verdict
+from coaching.models import Activity, Match, Share, ShareStatus
+
+SHOWN = (ShareStatus.OFFERED, ShareStatus.ACCEPTED, ShareStatus.DECLINED)
+
+
+class SessionState(StrEnum):
+    OFFERED = "offered"
+    PLANNED = "planned"
+    DONE = "done"
+    MISSED = "missed"
+    UNPLANNED = "unplanned"
+    DECLINED = "declined"
+
+
+WORDS = {
+    SessionState.OFFERED: "Not answered yet",
+    SessionState.PLANNED: "Planned",
+    SessionState.DONE: "Done",
+    SessionState.MISSED: "Missed",
+    SessionState.UNPLANNED: "Not planned",
+    SessionState.DECLINED: "Declined",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A planned workout with what was done of it, or something done without a plan.
+
+    `activity` is there only where the viewer may see it; that the session was done is told in any case.
+    """
+
+    day: date
+    athlete_id: int
+    share: Share | None
+    activity: Activity | None
+    match: Match | None
+    state: SessionState
+    verdict: Verdict | None = None
+
+    @property
+    def word(self) -> str:
+        if self.state == SessionState.DONE and self.verdict:
+            return f"{self.verdict.word}, {self.percent} %"
+        return WORDS[self.state]
+
+    @property
+    def percent(self) -> int | None:
+        return self.match.percent if self.match else None
+
+
+def between(viewer: User, athlete_ids: Sequence[int], first: date, last: date) -> dict[tuple[int, date], list[Session]]:
+    """By (athlete's id, day), in the order of planning and doing. Three queries, whatever the number of athletes."""
+    shares = list(_planned(viewer, athlete_ids, first, last))
+    activities = list(_done(viewer, athlete_ids, first, last))
+    bands = compliance.bands_of(share.link.coach_id for share in shares) if shares else {}
+    seen = {activity.pk: activity for activity in activities}
+    found: dict[tuple[int, date], list[Session]] = defaultdict(list)
+    now, told = datetime.now(UTC), {share.pk for share in shares}
+    for share in shares:
+        session = of_share(share, now, bands, seen)
+        found[session.athlete_id, session.day].append(session)
+    for activity in activities:
+        if _match_of(activity) in told:
+            continue
+        key = (activity.athlete_id, activity.day)
+        found[key].append(Session(activity.day, activity.athlete_id, None, activity, None, SessionState.UNPLANNED))
+    return dict(found)
+
+
+def of_share(
+    share: Share, now: datetime, bands: Mapping[int, Bands], seen: Mapping[int, Activity] | None = None
+) -> Session:
+    """One planned workout; `seen` holds the activities that the viewer may see."""
+    match = _match(share)
+    activity = (seen or {}).get(match.activity_id) if match and match.activity_id else None
+    state = _state(share, match, now)
+    verdict = None
+    if state == SessionState.DONE and match:
+        verdict = compliance.verdict(match.percent, bands.get(share.link.coach_id, compliance.USUAL))
+    assert share.scheduled_for is not None
+    return Session(share.scheduled_for, share.link.athlete_id, share, activity, match, state, verdict)
+
+
+def _planned(viewer: User, athlete_ids: Sequence[int], first: date, last: date) -> Iterable[Share]:
+    """Of the viewer's own links, on either side; ended ones are history and stay with the athlete."""
+    mine = Q(link__coach=viewer, link__status="active") | Q(link__athlete=viewer)
+    return (
+        Share.objects.filter(mine, link__athlete__in=athlete_ids, scheduled_for__range=(first, last), status__in=SHOWN)
+        .select_related("revision", "workout", "link__athlete", "link__coach", "match")
+        .order_by("scheduled_for", "pk")
+    )
+
+
+def _done(viewer: User, athlete_ids: Sequence[int], first: date, last: date) -> Iterable[Activity]:
+    rows = Activity.objects.visible_to(viewer).filter(athlete__in=athlete_ids, day__range=(first, last))
+    return rows.select_related("match").order_by("started_at", "pk")
+
+
+def _match(share: Share) -> Match | None:
+    return getattr(share, "match", None)  # Django's way to say that there is none is an AttributeError
+
+
+def _match_of(activity: Activity) -> int | None:
+    """The share it was done for."""
+    match = getattr(activity, "match", None)
+    return match.share_id if match else None
+
+
+def _state(share: Share, match: Match | None, now: datetime) -> SessionState:
+    if match and match.activity_id:
+        return SessionState.DONE
+    if share.status == ShareStatus.DECLINED:
+        return SessionState.DECLINED
+    if share.scheduled_for and share.scheduled_for < now.astimezone(share.link.athlete.zone).date():
+        return SessionState.MISSED
+    return SessionState.OFFERED if share.status == ShareStatus.OFFERED else SessionState.PLANNED
