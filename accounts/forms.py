@@ -19,8 +19,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # Django itself 
 
     class Meta:
         model = User
-        fields = ["display_name", "time_zone", "units"]
-        labels = {"display_name": "Your name", "units": "Units"}
+        fields = ["display_name", "language", "time_zone", "units", "week_start", "theme"]
+        labels = {"display_name": "Your name", "units": "Units", "week_start": "Weeks begin on"}
         help_texts = {"display_name": "Your coach and your athletes see this."}
 
     def clean_display_name(self) -> Any:

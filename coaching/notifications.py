@@ -4,31 +4,24 @@ Consumers are idempotent by the table's constraint: one row per event, recipient
 """
 
 from collections.abc import Callable
-from smtplib import SMTPException, SMTPRecipientsRefused
+from datetime import datetime
+from smtplib import SMTPException
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import F
 from django.db.models.functions import Now
-from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
+from coaching import mailing, preferences
 from coaching.models import Channel, CoachingLink, Delivery, Invitation, Note, Notification, Scope, Share, ShareStatus
 from coaching.plain import one_line
-from integrations import bell, tracing
+from integrations import bell
 from integrations.models import Connection, DomainEvent
-from integrations.timing import step, timing
 
 log = structlog.get_logger(__name__)
-
-SEND = bell.Named("coaching.tasks.tick_notifications")
-BATCH = 20
-LONGEST_SUBJECT = 120
-NO_LEASE = {"lease_token": None, "lease_until": None}
 
 
 def mark_read(user: User) -> int:
@@ -40,25 +33,12 @@ def mail_invitation(invitation: Invitation, token: str) -> bool:
     """Send it now; the token goes nowhere else. False: the mail did not leave."""
     coach = one_line(str(invitation.coach))
     context = {"coach": coach, "days": 14, "path": reverse("coaching:arrive", args=[token])}
-    message = _message("invitation", f"{coach} invites you to {settings.SITE_NAME}", invitation.email, context)
+    message = mailing.message("invitation", f"{coach} invites you to {settings.SITE_NAME}", invitation.email, context)
     try:
         return bool(message.send())
     except (SMTPException, OSError) as exc:
         log.warning("invitation_not_mailed", invitation=str(invitation.public_id), reason=type(exc).__name__)
         return False
-
-
-def send_due() -> int:
-    """Send a batch of mails that are due; what a dead worker held is due again. Returns how many left."""
-    lapsed = Notification.objects.lapsed().filter(status=Notification.Status.SENDING)
-    lapsed.update(status=Notification.Status.PENDING, crashes=F("crashes") + 1, **NO_LEASE)
-    batch = Notification.objects.select_related("recipient", "event").claim_batch(BATCH)
-    connection = get_connection()
-    sent = sum(_send(notification, connection) for notification in batch)
-    connection.close()
-    if len(batch) == BATCH:
-        bell.ring(SEND)
-    return sent
 
 
 def on_shared(event: DomainEvent) -> None:
@@ -75,7 +55,7 @@ def on_shared(event: DomainEvent) -> None:
         "workout_shared",
         f"{coach} {did} “{name}” {day}.{ending}",
         reverse("coaching:offer", args=[share.public_id]),
-        mail=not again and not accepted,
+        by_mail=not again and not accepted,
         subject=f"{coach} shared a workout: {name}",
         coach=coach,
         workout=name,
@@ -139,7 +119,6 @@ def on_failed(event: DomainEvent) -> None:
             "delivery_failed",
             f"“{name}” did not reach {whose}. {delivery.error_detail}",
             path,
-            mail=True,
             subject=f"“{name}” did not reach {whose}",
             workout=name,
             whose=whose,
@@ -158,7 +137,6 @@ def on_needs_login(event: DomainEvent) -> None:
         "reconnect_needed",
         f"{provider} asks for a new login. Until then nothing is sent or fetched.",
         reverse("integrations:connections"),
-        mail=True,
         subject=f"{provider} asks for a new login",
         provider=provider,
     )
@@ -178,7 +156,7 @@ def on_link_ended(event: DomainEvent) -> None:
         other = one_line(str(gone))
         path = reverse("coaching:coaches" if by_coach else "coaching:athletes")
         words = f"{other} and you no longer train together. Nothing more is sent."
-        _tell(event, told, "link_ended", words, path, mail=True, subject=f"{other} ended the connection", other=other)
+        _tell(event, told, "link_ended", words, path, subject=f"{other} ended the connection", other=other)
 
 
 CONSUMERS: dict[str, Callable[[DomainEvent], None]] = {
@@ -202,63 +180,23 @@ def _tell_coach(event: DomainEvent, did: str) -> None:
 
 
 def _tell(
-    event: DomainEvent, person: User, template: str, text: str, path: str, *, mail: bool = False, **context: Any
+    event: DomainEvent, person: User, kind: str, text: str, path: str, *, by_mail: bool = True, **context: Any
 ) -> None:
+    """On the channels the person chose; `by_mail` False: not worth one in this case, whatever was chosen."""
     shown = {"text": text, "path": path} | context
-    row = {"event": event, "recipient": person, "template": template, "context": shown}
-    in_app = Notification(channel=Channel.IN_APP, status=Notification.Status.SENT, **row)
-    rows = [in_app, Notification(channel=Channel.EMAIL, **row)] if mail else [in_app]
+    row = {"event": event, "recipient": person, "template": kind, "context": shown}
+    channels = preferences.channels_for(person, kind) & (frozenset(Channel) if by_mail else {Channel.IN_APP})
+    now = timezone.now()
+    rows = [Notification(channel=channel, **row, **_state(person, channel, now)) for channel in sorted(channels)]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
-    if mail:
-        bell.ring(SEND)
+    if Channel.EMAIL in channels:
+        bell.ring(mailing.SEND)
 
 
-def _send(notification: Notification, connection: BaseEmailBackend) -> bool:
-    """One mail. A server that is away costs a wait, a refused address ends it; what it tells of stands anyway."""
-    person, context = notification.recipient, notification.context
-    if not person.is_active or person.erased_at:
-        notification.settle(status=Notification.Status.FAILED, error_code="suppressed")
-        return False
-    if not notification.extend():
-        return False
-    message = _message(notification.template, context.get("subject", context["text"]), person.email, context)
-    message.connection = connection
-    with tracing.trace(notification.event.trace_id):
-        try:
-            message.send()
-        except SMTPRecipientsRefused as exc:
-            _after_refusal(notification, exc)
-        except (SMTPException, OSError) as exc:
-            _try_later(notification, type(exc).__name__)
-        else:
-            return notification.settle(status=Notification.Status.SENT, sent_at=Now(), error_code="")
-    return False
-
-
-def _after_refusal(notification: Notification, exc: SMTPRecipientsRefused) -> None:
-    codes = [code for code, _ in exc.recipients.values()]
-    if codes and all(code >= 500 for code in codes):
-        notification.settle(status=Notification.Status.FAILED, error_code="address_refused")
-    else:
-        _try_later(notification, "address_refused")
-
-
-def _try_later(notification: Notification, code: str) -> None:
-    schedule = timing().notification_retry_s
-    if notification.attempts > len(schedule):
-        notification.settle(status=Notification.Status.FAILED, error_code=code[:40])
-    else:
-        due = Now() + step(schedule, notification.attempts)
-        notification.settle(status=Notification.Status.PENDING, next_attempt_at=due, error_code=code[:40])
-
-
-def _message(template: str, subject: str, to: str, context: dict[str, Any]) -> EmailMultiAlternatives:
-    """A mail in plain text and HTML. The subject is one line whatever people named things."""
-    full = context | {"url": settings.SITE_URL.rstrip("/") + context["path"], "site_name": settings.SITE_NAME}
-    text = render_to_string(f"email/{template}.txt", full)
-    message = EmailMultiAlternatives(one_line(subject, most=LONGEST_SUBJECT), text, to=[to])
-    message.attach_alternative(render_to_string(f"email/{template}.html", full), "text/html")
-    return message
+def _state(person: User, channel: str, now: datetime) -> dict[str, Any]:
+    if channel == Channel.IN_APP:
+        return {"status": Notification.Status.SENT}
+    return {"next_attempt_at": preferences.due_at(person, channel, now)}
 
 
 def _share(event: DomainEvent) -> Share | None:

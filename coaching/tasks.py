@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from coaching import notifications
+from coaching import mailing
 from coaching.models import Delivery
 from coaching.services import reconciling, sending
 from integrations import bell, ticks
@@ -40,4 +40,4 @@ def tick_deliveries() -> None:
 
 @shared_task(ignore_result=True)
 def tick_notifications() -> None:
-    ticks.record("tick_notifications", notifications.send_due)
+    ticks.record("tick_notifications", mailing.send_due)

@@ -41,4 +41,6 @@ urlpatterns = [
     path("inbox/<uuid:share_id>/retry/", inbox.retry, name="retry_import"),
     path("notifications/", notices.notifications, name="notifications"),
     path("notifications/read/", notices.mark_read, name="mark_read"),
+    path("notifications/settings/", notices.notification_settings, name="notification_settings"),
+    path("notifications/unsubscribe/<str:token>/", notices.unsubscribe, name="unsubscribe"),
 ]

@@ -2,7 +2,7 @@ from coaching.models.activity import FILE, Activity, ActivityDetail, ActivityFil
 from coaching.models.consent import ConsentEntry
 from coaching.models.delivery import Delivery, DeliveryAttempt, DeliveryStatus
 from coaching.models.matching import ComplianceBands, Match
-from coaching.models.notification import Channel, Notification
+from coaching.models.notification import Channel, Notification, NotificationChoice, NotificationTimes
 from coaching.models.roster import CoachingLink, Invitation, Scope
 from coaching.models.share import Share, ShareStatus
 from coaching.models.training import CalendarFeed, Group, Note
@@ -28,6 +28,8 @@ __all__ = [
     "Match",
     "Note",
     "Notification",
+    "NotificationChoice",
+    "NotificationTimes",
     "Scope",
     "Share",
     "ShareStatus",

@@ -1,3 +1,4 @@
+from datetime import time
 from typing import Self
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from integrations.models.leases import Leased, LeasedQuerySet, lease_checks, lea
 class Channel(models.TextChoices):
     EMAIL = "email"
     IN_APP = "in_app"
+    DIGEST = "digest"
 
 
 class NotificationQuerySet(LeasedQuerySet["Notification"]):
@@ -59,3 +61,38 @@ class Notification(Leased):
 
     def __str__(self) -> str:
         return f"{self.template} to {self.recipient}"
+
+
+class NotificationChoice(models.Model):
+    """How one person wants one kind of message; no row means the kind's defaults."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notification_choices")
+    kind = models.CharField(max_length=48)
+    channels = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="notificationchoice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {', '.join(self.channels)}"
+
+
+class NotificationTimes(models.Model):
+    """When mails may leave, by the person's own clock. No quiet hours: at any time."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notification_times")
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_to = models.TimeField(null=True, blank=True)
+    digest_at = models.TimeField(default=time(7))
+
+    class Meta:
+        verbose_name_plural = "notification times"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(quiet_from=None, quiet_to=None) | Q(quiet_from__isnull=False, quiet_to__isnull=False),
+                name="notificationtimes_quiet_whole",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"times of {self.user}"

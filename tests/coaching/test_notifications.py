@@ -12,7 +12,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
 from accounts.models import User
-from coaching import notifications, receivers, tasks
+from coaching import mailing, notifications, receivers, tasks
 from coaching.models import Channel, CoachingLink, Delivery, DeliveryStatus, Notification, Share
 from coaching.services import delivering, inviting, sharing
 from integrations import credentials, events
@@ -47,7 +47,7 @@ def test_a_shared_workout_is_told_in_the_app_and_by_mail(link: CoachingLink) -> 
     words = "Carla Coach shared “Easy run” for Tuesday, 1 December."
     assert told(link.athlete) == told(link.athlete, Channel.EMAIL) == [words]
     assert told(link.coach) == []
-    assert notifications.send_due() == 1
+    assert mailing.send_due() == 1
     (message,) = mail.outbox
     assert message.to == [link.athlete.email]
     assert message.subject == "Carla Coach shared a workout: Easy run"
@@ -56,7 +56,7 @@ def test_a_shared_workout_is_told_in_the_app_and_by_mail(link: CoachingLink) -> 
     for part in (message.body, str(message.alternatives[0])):
         assert f"/inbox/{share.public_id}/" in part
         assert "Tuesday, 1 December" in part
-    assert notifications.send_due() == 0
+    assert mailing.send_due() == 0
 
 
 def test_consumers_tell_once_however_often_they_run(link: CoachingLink) -> None:
@@ -103,7 +103,7 @@ def test_a_failed_delivery_is_told_to_both_with_its_reason(link: CoachingLink, c
         "“Easy run” did not reach Ada Athlete’s account. Step 2: no such target."
     ]
     Notification.objects.exclude(template="delivery_failed").delete()
-    assert notifications.send_due() == 2
+    assert mailing.send_due() == 2
     assert all("Step 2: no such target." in message.body for message in mail.outbox)
 
 
@@ -112,7 +112,7 @@ def test_a_login_that_is_over_is_told_once(connection: Connection, athlete: User
     credentials.lose(connection, "invalid_grant")
     dispatch()
     assert len(told(athlete, Channel.EMAIL)) == 1
-    notifications.send_due()
+    mailing.send_due()
     assert mail.outbox[0].subject == "Garmin Connect asks for a new login"
 
 
@@ -149,7 +149,7 @@ def test_names_are_text_everywhere(link: CoachingLink, name: str) -> None:
     assert workout.current is not None
     sharing.share_workout(workout.current, targets=[(link, TUESDAY)], by=link.coach, message="<i>hi</i>\nthere")
     dispatch()
-    notifications.send_due()
+    mailing.send_due()
     (message,) = mail.outbox
     assert len(message.subject) <= 120
     assert "\n" not in message.subject
@@ -198,7 +198,7 @@ def mail_row(link: CoachingLink) -> Notification:
 
 def send_again(row: Notification) -> Notification:
     Notification.objects.filter(pk=row.pk).update(next_attempt_at=timezone.now())
-    notifications.send_due()
+    mailing.send_due()
     row.refresh_from_db()
     return row
 
@@ -246,9 +246,9 @@ def test_who_left_gets_no_mail(link: CoachingLink) -> None:
 def test_a_mail_that_a_dead_worker_held_leaves_later(link: CoachingLink) -> None:
     row = mail_row(link)
     assert Notification.objects.claim(row.pk)
-    assert notifications.send_due() == 0
+    assert mailing.send_due() == 0
     Notification.objects.filter(pk=row.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    notifications.send_due()
+    mailing.send_due()
     assert send_again(row).status == Notification.Status.SENT
 
 
@@ -259,7 +259,7 @@ def test_a_slow_sender_leaves_what_others_have_taken_over(
     offer(link, easy_run("Hills"))
     dispatch()
     Failing.meanwhile = lambda: Notification.objects.filter(status="sending").update(lease_token=uuid4())
-    assert notifications.send_due() == 0
+    assert mailing.send_due() == 0
     assert len(mail.outbox) == 1
 
 
@@ -268,8 +268,8 @@ def test_parallel_senders_send_each_mail_once(link: CoachingLink) -> None:
     for number in range(30):
         offer(link, easy_run(f"Run {number}"))
     dispatch()
-    in_parallel(6, notifications.send_due)
-    while notifications.send_due():
+    in_parallel(6, mailing.send_due)
+    while mailing.send_due():
         pass
     assert len({message.subject for message in mail.outbox}) == len(mail.outbox) == 30
 
@@ -283,4 +283,4 @@ def test_reading_is_ones_own(link: CoachingLink, stranger: User) -> None:
 
 
 def test_the_bell_knows_the_task_by_its_right_name() -> None:
-    assert notifications.SEND.name == tasks.tick_notifications.name
+    assert mailing.SEND.name == tasks.tick_notifications.name
