@@ -1,6 +1,7 @@
 """Where coaching hooks in: what it does with records that a sync brings, and with what happened elsewhere."""
 
 from coaching import notifications
+from coaching.activity_sink import ActivitySink
 from coaching.services import delivering, library
 from coaching.sinks import WorkoutSink
 from integrations import events, sinks
@@ -28,6 +29,7 @@ def ask_again(_: DomainEvent) -> None:
 
 
 sinks.register(Resource.WORKOUTS, WorkoutSink())
+sinks.register(Resource.ACTIVITIES, ActivitySink())
 events.subscribe("connection.activated", resume_deliveries)
 events.subscribe("connection.disconnected", cancel_deliveries)
 events.subscribe("connection.disconnected", purge_library)

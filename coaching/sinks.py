@@ -1,6 +1,7 @@
 """What the library does with workouts that a sync brings. Everything here runs inside the page's transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import date
 
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -46,14 +47,24 @@ class WorkoutSink:
         _stamp({*revised, *restamped}, wanted)
         return Changes(len(created), len(changed), len(stored) - len(changed))
 
-    def missing(self, connection: Connection, seen: set[str]) -> tuple[set[str], int]:
+    def missing(
+        self,
+        connection: Connection,
+        seen: Container[str],
+        *,
+        since: date | None = None,  # noqa: ARG002 - a library has no days
+        until: date | None = None,  # noqa: ARG002
+    ) -> tuple[set[str], int]:
         """(ids that `seen` lacks, number of all live rows)."""
         live = _live(connection)
-        return live - seen, len(live)
+        return {external_id for external_id in live if external_id not in seen}, len(live)
 
-    def sweep(self, connection: Connection, seen: set[str]) -> int:
+    def sweep(
+        self, connection: Connection, seen: Container[str], *, since: date | None = None, until: date | None = None
+    ) -> int:
         """Mark as gone what `seen` lacks; the mark goes when the workout is seen again."""
-        gone = Workout.objects.filter(source=connection, external_id__in=_live(connection) - seen)
+        missing, _ = self.missing(connection, seen, since=since, until=until)
+        gone = Workout.objects.filter(source=connection, external_id__in=missing)
         locked = list(gone.order_by("external_id").select_for_update(no_key=True).values_list("pk", flat=True))
         return Workout.objects.filter(pk__in=locked).update(gone_at=Now())
 

@@ -17,7 +17,15 @@ from accounts.models import AuditEntry
 from integrations import credentials, errors, registry
 from integrations.gateways import gateway_for
 from integrations.models import Connection
-from integrations.records import MARKER, AccountRecord, ActivityRecord, Problem, WorkoutRecord, WorkoutSummary
+from integrations.records import (
+    MARKER,
+    AccountRecord,
+    ActivityRecord,
+    DetailsRecord,
+    Problem,
+    WorkoutRecord,
+    WorkoutSummary,
+)
 from integrations.spec import Adapter, Raw, RawPage
 
 READS_A_PAGE = 10  # full reads between two commits
@@ -39,22 +47,18 @@ class BadItem:
 
 
 @dataclass(slots=True)
-class WorkoutPage:
+class Page[R]:
     """Part of a listing: what was read, what is known to be unchanged, what we put there ourselves, what was bad."""
 
-    records: list[WorkoutRecord] = field(default_factory=list)
+    records: list[R] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     ours: int = 0
     bad: list[BadItem] = field(default_factory=list)
     total: int | None = None
 
 
-@dataclass(slots=True)
-class ActivityPage:
-    """One page of activities: what was read, and what was set aside."""
-
-    records: list[ActivityRecord] = field(default_factory=list)
-    bad: list[BadItem] = field(default_factory=list)
+WorkoutPage = Page[WorkoutRecord]
+ActivityPage = Page[ActivityRecord]
 
 
 def client_for(connection: Connection, *, direction: str = "") -> "ProviderClient":
@@ -152,11 +156,7 @@ class ProviderClient:
 
     def has_workout(self, external_id: str) -> bool:
         """Whether it is there, readable or not."""
-        try:
-            self._call(lambda adapter: adapter.workout(external_id))
-        except errors.NotFoundError:
-            return False
-        return True
+        return self._has(lambda adapter: adapter.workout(external_id))
 
     def find_marker(self, marker: str, *, name: str, since: datetime) -> list[str]:
         """Ids of the workouts created since `since` that carry our marker, oldest first.
@@ -184,16 +184,32 @@ class ProviderClient:
     def unschedule(self, schedule_id: str) -> None:
         self._call_unless_gone(lambda adapter: adapter.unschedule(schedule_id))
 
-    def activities(self, since: date | None) -> Iterator[ActivityPage]:
-        """Activities from the local day `since` on, newest first, a page at a time; a bad one costs itself alone."""
-        for raw_page in self._pages(lambda adapter, start: adapter.activity_page(start, since=since)):
-            page = ActivityPage()
+    def activities(self, since: date | None, until: date | None = None) -> Iterator[ActivityPage]:
+        """Activities of the local days `since` to `until`, newest first, by pages; a bad one costs itself alone.
+
+        Some of the days around them may come along, where the provider counts days by another clock.
+        """
+        last = {} if until is None else {"until": until}
+        for raw_page in self._pages(lambda adapter, start: adapter.activity_page(start, since=since, **last)):
+            page = ActivityPage(total=raw_page.total)
             for raw in raw_page.items:
                 try:
                     page.records.append(self._activity(raw))
                 except errors.DataError as exc:
                     page.bad.append(BadItem(str(raw.get("activityId") or raw.get("id") or ""), exc.message))
             yield page
+
+    def has_activity(self, external_id: str) -> bool:
+        """Whether it is there, readable or not."""
+        return self._has(lambda adapter: adapter.activity(external_id))
+
+    def activity_detail(self, external_id: str) -> DetailsRecord:
+        """Laps and samples. NotFoundError where the activity is gone."""
+        return self._translator.to_details(self._call(lambda adapter: adapter.activity_detail(external_id)))
+
+    def activity_file(self, external_id: str) -> bytes:
+        """What the watch recorded, as the provider hands it out: a file, or a zip of one."""
+        return self._call(lambda adapter: adapter.activity_file(external_id))
 
     def _activity(self, raw: Raw) -> ActivityRecord:
         record = self._validator.validate_activity(self._translator.to_activity(raw))
@@ -276,6 +292,13 @@ class ProviderClient:
             words = [problem.message for problem in problems]
             raise errors.UnsupportedError(words[0], provider=self.connection.provider.slug, context={"problems": words})
         return self._translator.from_workout(record)
+
+    def _has(self, look: Callable[[Adapter], Any]) -> bool:
+        try:
+            self._call(look)
+        except errors.NotFoundError:
+            return False
+        return True
 
     def _call_unless_gone(self, call: Callable[[Adapter], Any]) -> None:
         try:

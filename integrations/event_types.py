@@ -25,17 +25,23 @@ class Kind(StrEnum):
     CODES = "a list of code words"
     FLAG = "yes or no"
     NUMBER = "a whole number"
+    NUMBERS = "a list of whole numbers"
 
 
 def _is_code(value: Any) -> bool:
     return isinstance(value, str) and _CODE.fullmatch(value) is not None
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 _FITS: Mapping[Kind, Callable[[Any], bool]] = {
     Kind.CODE: _is_code,
     Kind.CODES: lambda value: isinstance(value, list) and all(_is_code(each) for each in value),
     Kind.FLAG: lambda value: isinstance(value, bool),
-    Kind.NUMBER: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    Kind.NUMBER: _is_number,
+    Kind.NUMBERS: lambda value: isinstance(value, list) and all(_is_number(each) for each in value),
 }
 
 

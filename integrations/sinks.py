@@ -1,8 +1,9 @@
 """Where the domain says what to do with records: `integrations` owns sync without knowing what a workout is for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from integrations import errors
 
@@ -22,6 +23,14 @@ class Changes:
         return Changes(self.created + other.created, self.updated + other.updated, self.unchanged + other.unchanged)
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How the domain's rows differ from a page: ids that it has not, and ids of which it tells otherwise."""
+
+    lacking: Sequence[str]
+    changed: Sequence[str]
+
+
 class Sink(Protocol):
     """One resource's door into the domain. `upsert` runs inside the page's transaction and writes only what changed."""
 
@@ -35,13 +44,24 @@ class Sink(Protocol):
 
     def upsert(self, connection: "Connection", records: Sequence[Any]) -> Changes: ...
 
-    def missing(self, connection: "Connection", seen: set[str]) -> tuple[set[str], int]:
-        """(ids a full pass did not see, number of all live rows): what a sweep would mark, for the brake."""
+    def missing(
+        self, connection: "Connection", seen: Container[str], *, since: date | None = None, until: date | None = None
+    ) -> tuple[set[str], int]:
+        """(ids a full pass over those days did not see, number of all live rows of them): for the brake."""
         ...
 
-    def sweep(self, connection: "Connection", seen: set[str]) -> int:
-        """Mark what a full pass did not see as gone; nothing is deleted. Returns how many."""
+    def sweep(
+        self, connection: "Connection", seen: Container[str], *, since: date | None = None, until: date | None = None
+    ) -> int:
+        """Mark what a full pass over those days did not see as gone; nothing is deleted. Returns how many."""
         ...
+
+
+@runtime_checkable
+class ComparingSink(Protocol):
+    """A sink whose rows can be held against a listing without changing them."""
+
+    def compare(self, connection: "Connection", records: Sequence[Any]) -> Difference: ...
 
 
 _sinks: dict[str, Sink] = {}

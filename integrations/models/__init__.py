@@ -2,10 +2,11 @@ from integrations.models.connection import Connection, ConnectSession, Credentia
 from integrations.models.control import FeatureFlag, HealthReport
 from integrations.models.event import DomainEvent, Tick
 from integrations.models.provider import MaintenanceWindow, Phase, Provider, ProviderMode
-from integrations.models.sync import Resource, SyncJob, SyncStream
+from integrations.models.sync import BackfillWindow, Reconciliation, Resource, SyncJob, SyncStream
 from integrations.models.vault import VaultKey, VaultRotation
 
 __all__ = [
+    "BackfillWindow",
     "ConnectSession",
     "Connection",
     "Credential",
@@ -17,6 +18,7 @@ __all__ = [
     "Phase",
     "Provider",
     "ProviderMode",
+    "Reconciliation",
     "Resource",
     "SyncJob",
     "SyncStream",

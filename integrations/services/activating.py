@@ -11,7 +11,7 @@ from integrations import credentials, errors, events
 from integrations.client import client_for
 from integrations.models import Connection, ConnectSession, Credential
 from integrations.records import AccountRecord
-from integrations.services import cooldowns, scheduling
+from integrations.services import backfilling, cooldowns, scheduling
 from integrations.spec import Capability, Grant
 
 ACCOUNT_TAKEN = "account_taken"
@@ -91,8 +91,10 @@ def _activate(session: ConnectSession, connection: Connection, account: AccountR
 
 
 def _start(connection: Connection) -> None:
-    """Its streams are due now, and whoever waits for it hears that it is active."""
+    """Its streams are due now, its past comes behind them, and whoever waits for it hears that it is active."""
     scheduling.add_streams(connection)
+    for stream in connection.streams.all():
+        backfilling.begin(stream)
     events.publish("connection.activated", connection, connection=connection)
 
 

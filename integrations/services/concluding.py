@@ -1,17 +1,22 @@
 """How a run of a stream ends: it waits for another attempt, it failed, or it is done and what vanished is marked."""
 
+from collections.abc import Container
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from django.db import transaction
 from django.db.models import Case, F, Subquery, Value, When
 from django.db.models.functions import Greatest, Least, Now
+from django.utils import timezone
 
 from integrations import errors, events, metrics, sinks
-from integrations.models import Connection, SyncJob, SyncStream
+from integrations.models import BackfillWindow, Connection, SyncJob, SyncStream
 from integrations.models.leases import LeaseLost
+from integrations.services import backfilling, reading, reconciling
 from integrations.services.scheduling import spread
+from integrations.services.seen import Seen
 from integrations.timing import seconds, step, timing
 
 log = structlog.get_logger(__name__)
@@ -39,23 +44,27 @@ def give_up(job: SyncJob, stream: SyncStream, *, code: str, words: str) -> bool:
     """The run failed; the stream comes back later each time. False: the lease was lost."""
     if not job.settle(status=SyncJob.Status.FAILED, finished_at=Now(), error_code=code[:40], error_detail=words[:500]):
         return False
-    delay = backoff(stream.interval_s, stream.failures + 1)
-    SyncStream.objects.filter(pk=stream.pk).update(failures=F("failures") + 1, next_run_at=_next_run(job, delay))
+    if job.is_regular:
+        delay = backoff(stream.interval_s, stream.failures + 1)
+        SyncStream.objects.filter(pk=stream.pk).update(failures=F("failures") + 1, next_run_at=_next_run(job, delay))
+    else:
+        _end_beside(job, stream, BackfillWindow.Status.FAILED)
     Connection.objects.filter(pk=stream.connection_id).update(last_error_at=Now())
     _announce("sync.failed", job, stream, error_code=code[:40])
     return True
 
 
 @transaction.atomic
-def succeed(job: SyncJob, stream: SyncStream, sink: sinks.Sink, *, there: set[str] | None) -> None:
-    """A full pass reached the end: mark what the provider no longer has, or hold that when it is suspiciously much.
+def succeed(job: SyncJob, stream: SyncStream, sink: sinks.Sink, *, there: Container[str] | None) -> None:
+    """A pass reached its end: mark what the provider no longer has, or hold that when it is suspiciously much.
 
-    `there` is all the provider has; None when that is not known for sure, and then nothing is marked. Raises LeaseLost.
+    `there` is all the provider has of what was read; None when that is not known for sure, and then nothing is marked.
+    Raises LeaseLost.
     """
     if not job.extend():
         raise LeaseLost
-    swept, held = (0, 0) if there is None else _sweep(stream, sink, there)
-    cursor = {"generation": stream.generation}
+    swept, held = (0, 0) if there is None else _sweep(job, stream, sink, there)
+    cursor = _cursor_after(job, stream, held)
     job.settle(
         status=SyncJob.Status.SUCCEEDED,
         finished_at=Now(),
@@ -64,19 +73,62 @@ def succeed(job: SyncJob, stream: SyncStream, sink: sinks.Sink, *, there: set[st
         error_code="",
         error_detail="",
     )
-    done = {"last_new_item_at": Now()} if job.created_n else {}
-    SyncStream.objects.filter(pk=stream.pk).update(
-        **done,
-        cursor=cursor,
-        failures=0,
-        last_success_at=Now(),
-        last_full_at=Now(),
-        next_run_at=_next_run(job, spread(stream.interval_s)),
-        sweep_held_generation=stream.generation if held else None,
-        sweep_held_n=held or None,
-        sweep_approved_n=None,
-    )
+    streams = SyncStream.objects.filter(pk=stream.pk)
+    if job.created_n:
+        streams.update(last_new_item_at=Now())
+    if job.is_regular:
+        streams.update(cursor=cursor, **_moved_on(job, stream, held))
+        backfilling.go_on(stream)
+    else:
+        _end_beside(job, stream, BackfillWindow.Status.DONE)
     _announce("sync.finished", job, stream, held=held)
+
+
+@transaction.atomic
+def compared(
+    job: SyncJob, stream: SyncStream, sink: sinks.Sink, report: reconciling.Report, *, there: Seen | None, seen_n: int
+) -> None:
+    """A comparison reached its end. Raises LeaseLost."""
+    if not job.settle(status=SyncJob.Status.SUCCEEDED, finished_at=Now(), error_code="", error_detail=""):
+        raise LeaseLost
+    reconciling.write_down(job, stream, sink, report, seen_n=seen_n, there=there)
+    backfilling.go_on(stream)
+
+
+def _end_beside(job: SyncJob, stream: SyncStream, fate: str) -> None:
+    """A run that does not move the stream's clock ended: what it was for ends with it, and the next may begin."""
+    if job.mode == SyncJob.Mode.BACKFILL:
+        backfilling.close(job, fate)
+    else:
+        SyncStream.objects.filter(pk=stream.pk).update(next_reconcile_at=reading.next_night(stream.connection))
+    backfilling.go_on(stream)
+
+
+def _cursor_after(job: SyncJob, stream: SyncStream, held: int) -> dict[str, Any]:
+    """Where the next run goes on; with the days that wait for a person's word about what vanished."""
+    began = job.started_at or timezone.now()
+    through = {} if job.since is None else {"through": began.date().isoformat()}
+    waits = job.since.isoformat() if held and job.since else None
+    if not _covers_held(job, stream):
+        waits = stream.cursor.get("held_from")
+    return {"generation": stream.generation, **through, **({"held_from": waits} if waits else {})}
+
+
+def _moved_on(job: SyncJob, stream: SyncStream, held: int) -> dict[str, Any]:
+    full = {"last_full_at": Now()} if job.mode == SyncJob.Mode.FULL else {}
+    brake = {
+        "sweep_held_generation": stream.generation if held else None,
+        "sweep_held_n": held or None,
+        "sweep_approved_n": None,
+    }
+    clock = {"failures": 0, "last_success_at": Now(), "next_run_at": _next_run(job, spread(stream.interval_s))}
+    return {**clock, **full, **(brake if _covers_held(job, stream) else {})}
+
+
+def _covers_held(job: SyncJob, stream: SyncStream) -> bool:
+    """Whether the run looked at all the days that a held sweep is about; else that goes on waiting."""
+    held_from = reading.day_of(stream.cursor, "held_from")
+    return held_from is None or job.since is None or job.since <= held_from
 
 
 def backoff(interval_s: int, failures: int) -> timedelta:
@@ -91,20 +143,21 @@ def _next_run(job: SyncJob, delay: timedelta) -> Case:
     return Case(asked, default=Now() + delay)
 
 
-def to_confirm(stream: SyncStream, sink: sinks.Sink, there: set[str]) -> set[str]:
-    """What a sweep would mark as gone: at most a fifth of the library, or what a person approved."""
-    missing, live = sink.missing(stream.connection, there)
+def to_confirm(job: SyncJob, stream: SyncStream, sink: sinks.Sink, there: Container[str]) -> set[str]:
+    """What a sweep would mark as gone: at most a fifth of what was read, or what a person approved."""
+    missing, live = sink.missing(stream.connection, there, since=job.since, until=job.until)
     return set() if _is_too_much(stream, len(missing), live) else missing
 
 
-def _sweep(stream: SyncStream, sink: sinks.Sink, there: set[str]) -> tuple[int, int]:
+def _sweep(job: SyncJob, stream: SyncStream, sink: sinks.Sink, there: Container[str]) -> tuple[int, int]:
     """(marked, held). One of the two is 0."""
-    missing, live = sink.missing(stream.connection, there)
+    days = {"since": job.since, "until": job.until}
+    missing, live = sink.missing(stream.connection, there, **days)
     gone = len(missing)
     if _is_too_much(stream, gone, live):
         log.warning("sweep_held", gone=gone, live=live)
         return 0, gone
-    return (sink.sweep(stream.connection, there) if gone else 0), 0
+    return (sink.sweep(stream.connection, there, **days) if gone else 0), 0
 
 
 def _is_too_much(stream: SyncStream, gone: int, live: int) -> bool:

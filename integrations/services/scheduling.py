@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -11,6 +12,7 @@ from accounts import audit
 from accounts.models import User
 from integrations import bell, control, sinks
 from integrations.models import Connection, Resource, SyncJob, SyncStream
+from integrations.services import reading
 from integrations.spec import Capability
 
 FURTHEST_S = 86_400
@@ -21,7 +23,10 @@ def add_streams(connection: Connection) -> None:
 
     For a fresh connection, one that came back, and when its owner starts to coach.
     """
-    new = [SyncStream(connection=connection, resource=resource) for resource in _resources(connection)]
+    new = [
+        SyncStream(connection=connection, resource=resource, **_beginning(connection, resource))
+        for resource in _resources(connection)
+    ]
     if not new:
         return
     SyncStream.objects.bulk_create(new, ignore_conflicts=True)
@@ -40,6 +45,13 @@ def _resources(connection: Connection) -> list[Resource]:
     return [resource for resource, holds in wanted.items() if holds and sinks.takes(resource)]
 
 
+def _beginning(connection: Connection, resource: Resource) -> dict[str, Any]:
+    if resource != Resource.ACTIVITIES:
+        return {}
+    overlap_s = int(reading.OVERLAP.total_seconds())
+    return {"overlap_s": overlap_s, "next_reconcile_at": reading.next_night(connection)}
+
+
 def start_coaching(user: User) -> None:
     """Who starts to coach gets a library from each account that is connected already."""
     for connection in Connection.objects.for_user(user).active().select_related("provider", "user"):
@@ -50,7 +62,8 @@ def start_coaching(user: User) -> None:
 def request_sync(stream: SyncStream, *, trigger: str, by: User | None = None) -> SyncJob:
     """The stream's run that is waiting or running, or a new one that is due now.
 
-    A waiting run is brought forward, unless the provider itself said how long to wait.
+    A waiting run is brought forward, unless the provider itself said how long to wait. Behind one that reads a part of
+    the history or compares ids, the stream is due.
     """
     SyncJob.objects.bulk_create([SyncJob.new(stream.pk, trigger, by)], ignore_conflicts=True)
     job = SyncJob.objects.active().filter(stream=stream).select_for_update().first()
@@ -59,6 +72,8 @@ def request_sync(stream: SyncStream, *, trigger: str, by: User | None = None) ->
         job.save(force_insert=True)
     elif job.status == SyncJob.Status.QUEUED and job.error_code != "rate_limit":
         SyncJob.objects.filter(pk=job.pk).update(next_attempt_at=Now())
+    if not job.is_regular:
+        SyncStream.objects.filter(pk=stream.pk).update(next_run_at=Now())
     bell.ring(bell.RUN_SYNC, job.pk)
     return job
 

@@ -16,10 +16,11 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from integrations import bell, control, errors, events, metrics, sinks, tracing
-from integrations.client import BadItem, ProviderClient, WorkoutPage, client_for
+from integrations.client import BadItem, Page, ProviderClient, client_for
 from integrations.models import SyncJob, SyncStream
 from integrations.models.leases import LeaseLost
-from integrations.services import concluding
+from integrations.services import concluding, reading, reconciling
+from integrations.services.seen import Seen
 from integrations.timing import timing
 
 log = structlog.get_logger(__name__)
@@ -38,15 +39,20 @@ class Pass:
     sink: sinks.Sink
     before: sinks.Changes  # what earlier passes of the same run brought
     changes: sinks.Changes = field(default_factory=sinks.Changes)
-    seen: set[str] = field(default_factory=set)
+    seen: Seen = field(default_factory=Seen)
     bad: list[BadItem] = field(default_factory=list)
     ours: int = 0
+    report: reconciling.Report | None = None  # of a run that only compares
 
     def known(self, external_ids: Sequence[str]) -> Mapping[str, str]:
         return self.sink.known(self.stream.connection, external_ids)
 
-    def note(self, page: WorkoutPage, changes: sinks.Changes) -> None:
-        self.changes += changes
+    def take(self, page: Page[Any]) -> None:
+        """Hand the page to the domain, or hold the domain against it."""
+        if self.report is None:
+            self.changes += self.sink.upsert(self.stream.connection, page.records)
+        elif isinstance(self.sink, sinks.ComparingSink):
+            self.report.note(self.sink.compare(self.stream.connection, page.records))
         self.seen.update(record.external_id for record in page.records)
         self.seen.update(page.unchanged)
         self.bad.extend(page.bad)
@@ -62,10 +68,13 @@ class Pass:
         return read >= FEWEST_TO_JUDGE and len(self.bad) > WORST_SHARE * read
 
     @property
-    def there(self) -> set[str] | None:
-        """All ids the provider has, readable or not; None when one of them came without its id."""
+    def there(self) -> Seen | None:
+        """All ids the provider has, readable or not, once the pass is over; None when one came without its id."""
         bad = {item.external_id for item in self.bad}
-        return None if "" in bad else self.seen | bad
+        if "" in bad:
+            return None
+        self.seen.update(bad)
+        return self.seen
 
     def counters(self, total: int | None) -> dict[str, Any]:
         """The job's counters; something new sets the attempts back: a long first run is slices, not failures."""
@@ -105,12 +114,13 @@ def run(job_id: int) -> None:
 def _walk(job: SyncJob, stream: SyncStream) -> None:
     """One pass over the listing, or as much of it as the time allows."""
     deadline = time.monotonic() + timing().sync_budget_s
-    sink = sinks.get(stream.resource)
-    _begin(job, stream, sink)
-    walk = Pass(job, stream, sink, sinks.Changes(job.created_n, job.updated_n))
+    sink, reader = sinks.get(stream.resource), reading.READERS[stream.resource]
+    _begin(job, stream, sink, reader)
+    report = reconciling.Report() if job.mode == SyncJob.Mode.RECONCILE else None
+    walk = Pass(job, stream, sink, sinks.Changes(job.created_n, job.updated_n), report=report)
     client = client_for(stream.connection, direction="sync")
     calls_before = job.calls
-    for number, page in enumerate(client.workouts(walk.known)):
+    for number, page in enumerate(reader.pages(client, job, walk.known)):
         if number and time.monotonic() >= deadline:  # there is more, and each slice stores a page at least
             _pause(walk)
             return
@@ -119,12 +129,15 @@ def _walk(job: SyncJob, stream: SyncStream) -> None:
             raise errors.DataError(
                 "Too much of what the provider sent could not be read. What could be is stored.", code="too_many_bad"
             )
-    there = _confirmed(walk, client)
+    if report is not None:
+        concluding.compared(job, stream, sink, report, seen_n=len(walk.seen), there=walk.there)
+        return
+    there = _confirmed(walk, client, reader)
     job.write(calls=calls_before + client.calls)
-    concluding.succeed(job, stream, walk.sink, there=there)
+    concluding.succeed(job, stream, sink, there=there)
 
 
-def _confirmed(walk: Pass, client: ProviderClient) -> set[str] | None:
+def _confirmed(walk: Pass, client: ProviderClient, reader: reading.Reader) -> Seen | None:
     """All the provider has; None when that is not known for sure.
 
     What the listing lacked is asked for by itself: its rows move up while pages are read and something is deleted, and
@@ -133,20 +146,22 @@ def _confirmed(walk: Pass, client: ProviderClient) -> set[str] | None:
     there = walk.there
     if there is None:
         return None
-    for external_id in sorted(concluding.to_confirm(walk.stream, walk.sink, there)):
+    for external_id in sorted(concluding.to_confirm(walk.job, walk.stream, walk.sink, there)):
         _stop_when_forbidden(walk.stream)
         if not walk.job.extend():
             raise LeaseLost
-        if client.has_workout(external_id):
+        if reader.has(client, external_id):
             there.add(external_id)
     return there
 
 
-def _begin(job: SyncJob, stream: SyncStream, sink: sinks.Sink) -> None:
+def _begin(job: SyncJob, stream: SyncStream, sink: sinks.Sink, reader: reading.Reader) -> None:
     _stop_when_forbidden(stream, anew=True)
     first = job.started_at is None
+    plan = _plan(job, stream, reader)
     with transaction.atomic():
-        if not job.write(started_at=Coalesce("started_at", Now()), heartbeat_at=Now(), cursor_from=stream.cursor):
+        begun = {"started_at": Coalesce("started_at", Now()), "heartbeat_at": Now(), "cursor_from": stream.cursor}
+        if not job.write(**begun, **plan):
             raise LeaseLost
         if first:
             words = {"resource": str(stream.resource), "trigger": str(job.trigger)}
@@ -154,15 +169,24 @@ def _begin(job: SyncJob, stream: SyncStream, sink: sinks.Sink) -> None:
         sink.adopt(stream.connection)
         SyncStream.objects.filter(pk=stream.pk).update(generation=F("generation") + 1, last_attempt_at=Now())
     stream.refresh_from_db(fields=["generation", "cursor_version", "failures", "sweep_approved_n"])
+    job.refresh_from_db(fields=["started_at"])
 
 
-def _store(walk: Pass, page: WorkoutPage, *, calls: int) -> None:
+def _plan(job: SyncJob, stream: SyncStream, reader: reading.Reader) -> dict[str, Any]:
+    """The days that a regular run reads are settled when it begins for the first time; others were made with theirs."""
+    if not job.is_regular or job.started_at is not None:
+        return {}
+    plan = reader.plan(stream)
+    return {"mode": plan.mode, "since": plan.since}
+
+
+def _store(walk: Pass, page: Page[Any], *, calls: int) -> None:
     """One page, in whole or not at all."""
     job, stream = walk.job, walk.stream
     _stop_when_forbidden(stream)
     with transaction.atomic():
         _fence(job, stream)
-        walk.note(page, walk.sink.upsert(stream.connection, page.records))
+        walk.take(page)
         job.write(**walk.counters(page.total), pages=F("pages") + 1, calls=calls, heartbeat_at=Now())
     stream.cursor_version += 1
 

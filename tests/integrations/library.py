@@ -20,8 +20,8 @@ LISTING = "/api/workout-service/workouts"
 READING = "/api/workout-service/workout/{identity}"
 
 
-def connect(sandbox: RunningSandbox, user: User, *, account: str = ACCOUNT) -> SyncStream:
-    """An active connection with tokens the sandbox knows, and its stream of workouts with a job queued."""
+def connect(sandbox: RunningSandbox, user: User, *, account: str = ACCOUNT, resource: str = "workouts") -> SyncStream:
+    """An active connection with tokens the sandbox knows, and one of its streams, with a job queued."""
     provider = Provider.objects.get(slug="garmin")
     number = str(state(sandbox).people[account]["profile"])
     connection = Connection.objects.create(user=user, provider=provider, status="active", external_account_id=number)
@@ -30,7 +30,7 @@ def connect(sandbox: RunningSandbox, user: User, *, account: str = ACCOUNT) -> S
     grant = Grant(secrets, timezone.now() + timedelta(hours=1))
     credentials.store(connection, grant, kind=Credential.Kind.SESSION)
     scheduling.add_streams(connection)
-    return SyncStream.objects.get(connection=connection)
+    return SyncStream.objects.get(connection=connection, resource=resource)
 
 
 def state(sandbox: RunningSandbox) -> Any:

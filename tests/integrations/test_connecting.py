@@ -76,12 +76,14 @@ def test_the_password_is_nowhere_readable_while_it_waits(garmin: RunningSandbox,
     assert (session.status, session.sealed) == (Session.WORKING, "")
 
 
-def test_a_coach_gets_the_library_read_at_once_and_an_athlete_nothing(
+def test_a_coach_gets_the_library_read_at_once_and_everybody_the_activities(
     garmin: RunningSandbox, coach: User, athlete: User
 ) -> None:
     connect(coach, CHEN)
     connect(athlete, BEN)
-    assert SyncJob.objects.active().get().stream.connection == connection_of(coach)
+    jobs = SyncJob.objects.active()
+    assert jobs.get(stream__resource="workouts").stream.connection == connection_of(coach)
+    assert jobs.filter(stream__resource="activities").count() == 2
 
 
 def test_fifty_submits_at_once_log_in_once(garmin: RunningSandbox, athlete: User) -> None:

@@ -35,7 +35,7 @@ def test_a_lost_login_comes_back_to_the_same_connection(garmin: RunningSandbox, 
     assert connect(coach, CHEN).status == Session.DONE
     after = connection_of(coach)
     assert (after.pk, after.status, after.delivers) == (before.pk, State.ACTIVE, True)
-    assert SyncJob.objects.active().count() == 1
+    assert SyncJob.objects.active().filter(stream__resource="workouts").count() == 1
 
 
 def test_another_account_does_not_take_the_old_ones_place(garmin: RunningSandbox, athlete: User) -> None:
@@ -94,7 +94,7 @@ def test_a_paused_connection_goes_on_only_when_its_login_works(garmin: RunningSa
     assert resumed() == (State.PAUSED, "server")
     garmin["garmin"].set_fault(CHEN, "")
     assert resumed() == (State.ACTIVE, "")
-    assert SyncJob.objects.active().count() == 1
+    assert SyncJob.objects.active().filter(stream__resource="workouts").count() == 1
     connecting.pause(connection, actor=coach)
     garmin["garmin"].state.revoke(CHEN)  # type: ignore[attr-defined]
     assert resumed()[0] == State.NEEDS_REAUTH

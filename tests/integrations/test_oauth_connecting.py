@@ -445,12 +445,13 @@ def test_a_get_calls_nobody_and_begins_nothing(strava: RunningSandbox, athlete: 
 # --- what it is used for
 
 
-def test_activities_are_read_once_somebody_takes_them(
+def test_activities_are_read_where_somebody_takes_them(
     strava: RunningSandbox, athlete: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect(athlete)
-    assert not SyncStream.objects.exists()
-    monkeypatch.setitem(sinks._sinks, Resource.ACTIVITIES, sinks.get(Resource.WORKOUTS))
+    with monkeypatch.context() as patch:
+        patch.delitem(sinks._sinks, Resource.ACTIVITIES)
+        connect(athlete)
+        assert not SyncStream.objects.exists()
     scheduling.add_streams(connection_of(athlete))
     assert [stream.resource for stream in SyncStream.objects.all()] == [Resource.ACTIVITIES]
 

@@ -34,15 +34,18 @@ def stream(coach: User, garmin_provider: Provider) -> SyncStream:
     return SyncStream.objects.create(connection=connect(coach, garmin_provider), resource="workouts")
 
 
-def test_a_coach_gets_a_stream_of_workouts_that_runs_at_once(coach: User, garmin_provider: Provider) -> None:
+def test_a_coach_gets_streams_of_workouts_and_activities_that_run_at_once(
+    coach: User, garmin_provider: Provider
+) -> None:
     taken("sync")
     connection = connect(coach, garmin_provider)
     scheduling.add_streams(connection)
-    stream = SyncStream.objects.get(connection=connection)
-    job = SyncJob.objects.get(stream=stream)
-    assert (stream.resource, stream.enabled, job.status) == ("workouts", True, Status.QUEUED)
-    assert stream.next_run_at <= timezone.now()
-    assert taken("sync") == [("integrations.tasks.run_sync", [job.pk])]
+    streams = SyncStream.objects.filter(connection=connection)
+    jobs = list(SyncJob.objects.filter(stream__in=streams).order_by("pk"))
+    assert {stream.resource for stream in streams} == {"workouts", "activities"}
+    assert all(stream.enabled and stream.next_run_at <= timezone.now() for stream in streams)
+    assert {job.status for job in jobs} == {Status.QUEUED}
+    assert taken("sync") == [("integrations.tasks.run_sync", [job.pk]) for job in jobs]
 
 
 def test_adding_streams_again_makes_the_old_one_due_again(coach: User, garmin_provider: Provider) -> None:
@@ -50,18 +53,20 @@ def test_adding_streams_again_makes_the_old_one_due_again(coach: User, garmin_pr
     scheduling.add_streams(connection)
     SyncStream.objects.update(next_run_at=Now() + timedelta(days=1), failures=3, enabled=False)
     scheduling.add_streams(connection)
-    stream = SyncStream.objects.get()
-    assert (stream.failures, stream.enabled, SyncJob.objects.count()) == (0, True, 1)
-    assert stream.next_run_at <= timezone.now()
+    assert SyncJob.objects.count() == SyncStream.objects.count() == 2
+    for stream in SyncStream.objects.all():
+        assert (stream.failures, stream.enabled) == (0, True)
+        assert stream.next_run_at <= timezone.now()
 
 
 def test_who_does_not_coach_has_no_library_until_he_does(athlete: User, garmin_provider: Provider) -> None:
     connection = connect(athlete, garmin_provider)
     scheduling.add_streams(connection)
-    assert not SyncStream.objects.exists()
+    assert SyncStream.objects.get().resource == "activities"
     User.objects.start_coaching(athlete)
-    assert SyncStream.objects.get().connection == connection
-    assert SyncJob.objects.get().status == Status.QUEUED
+    library = SyncStream.objects.get(resource="workouts")
+    assert library.connection == connection
+    assert SyncJob.objects.get(stream=library).status == Status.QUEUED
 
 
 def test_starting_to_coach_touches_no_connection_that_is_not_active(athlete: User, garmin_provider: Provider) -> None:

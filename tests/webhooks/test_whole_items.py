@@ -1,7 +1,8 @@
 """Items that come whole: through translator, validator and sink, in the event's transaction, a bad one for itself."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
@@ -38,10 +39,14 @@ class Shelf:
             raise OSError("the shelf broke")
         return sinks.Changes(created=len(records))
 
-    def missing(self, connection: Connection, seen: set[str]) -> tuple[set[str], int]:
+    def missing(
+        self, connection: Connection, seen: Container[str], *, since: date | None = None, until: date | None = None
+    ) -> tuple[set[str], int]:
         return set(), 0
 
-    def sweep(self, connection: Connection, seen: set[str]) -> int:
+    def sweep(
+        self, connection: Connection, seen: Container[str], *, since: date | None = None, until: date | None = None
+    ) -> int:
         return 0
 
 

@@ -13,6 +13,9 @@ NEWEST = 20
 WORKOUT = "/workout-service/workout"
 WORKOUTS = "/workout-service/workouts"
 SCHEDULE = "/workout-service/schedule"
+ACTIVITY = "/activity-service/activity"
+ORIGINAL = "/download-service/files/activity"
+CHART_SIZE = 2000  # samples at most; Garmin thins them out
 ACTIVITIES = "/activitylist-service/activities/search/activities"
 
 APP_HEADERS = {
@@ -77,12 +80,33 @@ class Adapter:
         path = f"/calendar-service/year/{year}/month/{month - 1}"  # Garmin counts months from 0
         return self._object("GET", path, operation="calendar")
 
-    def activity_page(self, start: int, *, since: date | None) -> RawPage:
+    def activity_page(self, start: int, *, since: date | None, until: date | None = None) -> RawPage:
+        """Newest first; days are those of the wearer's clock."""
+        days = {"startDate": since, "endDate": until}
         params: dict[str, Any] = {"start": start, "limit": PAGE_SIZE}
-        if since is not None:
-            params["startDate"] = since.isoformat()
+        params |= {key: day.isoformat() for key, day in days.items() if day is not None}
         rows = self._listing(ACTIVITIES, params, operation="list_activities")
         return RawPage(rows, start + PAGE_SIZE if len(rows) == PAGE_SIZE else None)
+
+    def activity(self, external_id: str) -> Raw:
+        return self._object("GET", f"{ACTIVITY}/{_number(external_id)}", operation="read_activity")
+
+    def activity_detail(self, external_id: str) -> Raw:
+        path = f"{ACTIVITY}/{_number(external_id)}"
+        chart = {"maxChartSize": CHART_SIZE, "maxPolylineSize": 0}
+        return {
+            "splits": self._object("GET", f"{path}/splits", operation="read_laps"),
+            "details": self._object("GET", f"{path}/details", operation="read_samples", params=chart),
+        }
+
+    def activity_file(self, external_id: str) -> bytes:
+        """A zip with the FIT file in it."""
+        path = f"{ORIGINAL}/{_number(external_id)}"
+        headers = self.headers | {"Accept": "*/*"}
+        answer = self.gateway.request(
+            "GET", path, operation="read_file", scope=self.scope, headers=headers, is_file=True
+        )
+        return bytes(answer.data)
 
     def _workout_count(self) -> int | None:
         """For the progress bar alone, so it may be some minutes old, or not be known."""

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 from integrations.providers.garmin.sandbox import activities, library, shapes
+from integrations.providers.garmin.sandbox.details import DetailRoutes
 from integrations.providers.garmin.sandbox.sso import LOGIN_FAULTS
 from integrations.providers.garmin.sandbox.state import State
 from integrations.providers.garmin.sandbox.widget import WidgetRoutes
@@ -17,7 +18,7 @@ INACTIVE = Answer(401, {"message": "Token is not active", "error": "Unauthorized
 SOMEBODY_ELSE = 4_299_999
 
 
-class GarminSandbox(WidgetRoutes, WorkoutRoutes):
+class GarminSandbox(WidgetRoutes, WorkoutRoutes, DetailRoutes):
     """All routes that login and our adapter call."""
 
     slug = "garmin"
@@ -157,6 +158,14 @@ class GarminSandbox(WidgetRoutes, WorkoutRoutes):
             rows.reverse()
         start, limit = request.number("start", 0), request.number("limit", 20)
         return Answer(data=rows[start : start + limit])
+
+    @route("GET", "/api/activity-service/activity/{identity}")
+    def activity(self, request: Request) -> Answer:
+        """Of one activity; with the listing's fields alone, which tell that it is there."""
+        wanted = request.arguments["identity"]
+        found = [row for row in self._own(request)["activities"] if str(row["activityId"]) == wanted]
+        gone = Answer(404, {"message": "Activity not found", "error": "NotFoundException"})
+        return Answer(data=found[0]) if found else gone
 
     @route("GET", "/api/activitylist-service/activities/count")
     def count_activities(self, request: Request) -> Answer:
