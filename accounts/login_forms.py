@@ -5,6 +5,8 @@ from typing import Any
 from allauth.account.forms import RequestLoginCodeForm
 from allauth.socialaccount.forms import DisconnectForm
 from allauth.socialaccount.internal.flows import connect
+from allauth.socialaccount.models import SocialAccount, SocialApp
+from allauth.socialaccount.providers import registry
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.core.exceptions import ValidationError
@@ -35,7 +37,13 @@ class DisconnectLoginForm(DisconnectForm):  # type: ignore[misc]
                 connect.validate_disconnect(self.request, account)
             except ValidationError:
                 return
+            self._name_provider(account)
             connect.disconnect(self.request, account)
+
+    def _name_provider(self, account: SocialAccount) -> None:
+        """Also of a provider that is switched off, which allauth would not find."""
+        kind = registry.get_class(account.provider)
+        account._provider = kind(self.request, app=SocialApp(provider=account.provider))
 
 
 class EndSessionForm(forms.Form):

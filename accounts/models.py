@@ -1,3 +1,4 @@
+import json
 from hashlib import sha256
 from typing import Any, ClassVar, NoReturn, Self
 from uuid import uuid4
@@ -226,6 +227,10 @@ class LoginApplication(models.Model):
             models.CheckConstraint(
                 condition=~Q(mode="on") | (~Q(client_id="") & ~Q(client_secret="")), name="loginapplication_on_is_whole"
             ),
+            models.CheckConstraint(
+                condition=Q(client_secret="") | Q(client_secret__startswith="cv1:"),
+                name="loginapplication_secret_sealed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -239,12 +244,14 @@ class LoginApplication(models.Model):
     def seal_secret(self, secret: str) -> None:
         """Not saved yet. Raises KeyRingInvalid."""
         ring = KeyRing.parse(settings.CREDENTIAL_KEYS)
-        self.client_secret = seal(secret.encode(), keyring=ring, context=self._place)
+        text = json.dumps({"client_secret": secret})
+        self.client_secret = seal(text.encode(), keyring=ring, context=self._place)
 
     def open_secret(self) -> str:
         """Raises VaultError or KeyRingInvalid."""
         ring = KeyRing.parse(settings.CREDENTIAL_KEYS)
-        return open_sealed(self.client_secret, keyring=ring, context=self._place).reveal().decode()
+        opened = open_sealed(self.client_secret, keyring=ring, context=self._place)
+        return str(json.loads(opened.reveal())["client_secret"])
 
     @property
     def _place(self) -> Context:

@@ -9,7 +9,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.base import AuthError, AuthProcess
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from accounts import audit, newcomers
@@ -28,6 +28,12 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
         names = [provider] if provider else list(LoginApplication.Provider.values)
         found = [_app(name, rows.get(name)) for name in names]
         return [app for app in found if app and (not client_id or app.client_id == client_id)]
+
+    def get_app(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Any:
+        """A provider that is not set up has no pages."""
+        if not (found := self.list_apps(request, provider=provider, client_id=client_id)):
+            raise Http404
+        return found[0]
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         """Who is new comes with an address that the provider vouches for, and that nobody here has. Else: words."""

@@ -46,6 +46,10 @@ class Migration(migrations.Migration):
                         condition=~Q(mode="on") | (~Q(client_id="") & ~Q(client_secret="")),
                         name="loginapplication_on_is_whole",
                     ),
+                    models.CheckConstraint(
+                        condition=Q(client_secret="") | Q(client_secret__startswith="cv1:"),
+                        name="loginapplication_secret_sealed",
+                    ),
                 ],
             },
         ),

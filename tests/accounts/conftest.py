@@ -26,7 +26,8 @@ def world(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Runni
         }.items():  # fmt: skip
             monkeypatch.setattr(GoogleLoginAdapter, name, url)
         for name, url in {
-            "authorize_url": f"{github}/login/oauth/authorize", "access_token_url": f"{github}/login/oauth/access_token",
+            "authorize_url": f"{github}/login/oauth/authorize",
+            "access_token_url": f"{github}/login/oauth/access_token",
             "profile_url": f"{github}/api/v3/user", "emails_url": f"{github}/api/v3/user/emails",
         }.items():  # fmt: skip
             monkeypatch.setattr(GitHubLoginAdapter, name, url)

@@ -1,7 +1,6 @@
-"""Google and GitHub on loopback, and people in front of them: allauth's provider classes run as they do in production."""
+"""Google and GitHub on loopback, and people in front of them; allauth's provider classes run as in production."""
 
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
@@ -63,5 +62,6 @@ def stand_in(world: RunningSandbox, provider: str) -> LoginSandbox:
     return world.logins[provider]
 
 
-def lie(world: RunningSandbox, provider: str, fault: str, **on: Any) -> None:
-    world.logins[provider].set_fault("*", fault, **on)
+def lie(world: RunningSandbox, provider: str, fault: str) -> None:
+    """One of the stand-in's hostile answers, to everybody."""
+    world.logins[provider].set_fault("*", fault)

@@ -29,10 +29,12 @@ def verify(token: object, *, keys: object, audience: str, issuer: str, nonce: st
             audience=audience,
             issuer=issuer,
             leeway=LEEWAY_S,
-            options={"require": CLAIMS, "strict_aud": True},
+            options={"require": CLAIMS},
         )
     except jwt.PyJWTError as exc:
         raise OAuth2Error(f"the id token was refused: {type(exc).__name__}") from None
+    if claims["aud"] not in (audience, [audience]):
+        raise OAuth2Error("the id token is for others, too")
     if not nonce or not hmac.compare_digest(str(claims["nonce"]).encode(), nonce.encode()):
         raise OAuth2Error("the id token is of another login")
     if not isinstance(claims["sub"], str) or not claims["sub"]:
