@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from accounts.models import User
 from coaching.models import Activity, ComplianceBands, Match, WorkoutRevision
 
 PAST_ALL = 999  # percent: more says nothing any more
@@ -72,9 +73,18 @@ def measure(revision: WorkoutRevision, activity: Activity) -> dict[str, float | 
 def bands_of(coach_ids: Iterable[int]) -> Mapping[int, Bands]:
     """By coach; who set none has the usual ones."""
     ids = set(coach_ids)
-    rows = ComplianceBands.objects.filter(coach__in=ids)
-    chosen = {row.coach_id: Bands(row.near_from, row.on_from, row.on_to, row.near_to) for row in rows}
+    chosen = {row.coach_id: _bands(row) for row in ComplianceBands.objects.filter(coach__in=ids)}
     return {pk: chosen.get(pk, USUAL) for pk in ids}
+
+
+def bands_with(coaches: Iterable[User]) -> Mapping[int, Bands]:
+    """As `bands_of`, of coaches that were read together with their bands: no query."""
+    rows = {coach.pk: getattr(coach, "compliance_bands", None) for coach in coaches}
+    return {pk: _bands(row) if row else USUAL for pk, row in rows.items()}
+
+
+def _bands(row: ComplianceBands) -> Bands:
+    return Bands(row.near_from, row.on_from, row.on_to, row.near_to)
 
 
 def _is_by_distance(revision: WorkoutRevision) -> bool:

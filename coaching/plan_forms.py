@@ -12,9 +12,20 @@ from django.http import Http404, QueryDict
 from coaching.models import CoachingLink, Group
 from coaching.models.roster import CoachingLinkQuerySet
 from coaching.models.training import GroupQuerySet
+from coaching.weeks import week_of
 
 MOST_CHOSEN = 500
 MOST_WEEKS_AHEAD = 52
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+
+
+def a_day(text: str) -> date | None:
+    """Of an address, as year-month-day within a few years of what calendars show; None for anything else."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def chosen_links(data: QueryDict, links: CoachingLinkQuerySet) -> list[CoachingLink]:
@@ -37,19 +48,29 @@ class GroupForm(forms.Form):
 
 
 class RosterFilterForm(forms.Form):
-    """The roster's filters; anything unknown in the address is ignored, never an error."""
+    """A list of athletes by words of their names and by group; anything unknown in the address is ignored."""
 
-    q = forms.CharField(label="Search", required=False, max_length=100, strip=True)
-    group = forms.ChoiceField(required=False)
+    q = forms.CharField(label="Name", required=False, max_length=100, strip=True)
+    group = forms.UUIDField(required=False, widget=forms.Select(choices=[("", "All athletes")]))
 
-    def __init__(self, *args: Any, groups: Sequence[Group], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choices = [("", "All athletes"), *((str(group.public_id), group.name) for group in groups)]
-        self.fields["group"].choices = choices  # type: ignore[attr-defined]
-
-    def chosen(self) -> dict[str, str]:
+    @property
+    def is_narrow(self) -> bool:
         self.is_valid()
-        return {name: self.cleaned_data.get(name, "") for name in self.fields}
+        return any(self.cleaned_data.values())
+
+    def narrow(self, links: CoachingLinkQuerySet) -> CoachingLinkQuerySet:
+        """By a group of another coach nobody is found: the links are the coach's own."""
+        self.is_valid()
+        for word in self.cleaned_data.get("q", "").split():
+            links = links.filter(athlete__display_name__icontains=word)
+        group = self.cleaned_data.get("group")
+        return links.filter(groups__public_id=group) if group else links
+
+    def offer(self, links: Sequence[Any]) -> None:
+        """The coach's groups to choose from, as `grouping.with_groups` read them with the links."""
+        groups = links[0].coach_groups if links else []
+        choices = [("", "All athletes"), *((group["id"], group["name"]) for group in groups)]
+        self.fields["group"].widget.choices = choices  # type: ignore[attr-defined]
 
 
 class NoteForm(forms.Form):
@@ -68,26 +89,35 @@ class CopyWeekForm(forms.Form):
     """Whose week goes to which group, into which week."""
 
     source = forms.ModelChoiceField(
-        label="From the week of", queryset=CoachingLink.objects.none(), to_field_name="public_id", empty_label=None
+        label="The plan of", queryset=CoachingLink.objects.none(), to_field_name="public_id"
     )
-    group = forms.ModelChoiceField(
-        label="To the group", queryset=Group.objects.none(), to_field_name="public_id", empty_label=None
+    from_day = forms.DateField(
+        label="From the week of", widget=forms.DateInput(attrs={"type": "date"}), help_text="Any day of that week."
     )
-    week = forms.DateField(
+    group = forms.ModelChoiceField(label="To the group", queryset=Group.objects.none(), to_field_name="public_id")
+    to_day = forms.DateField(
         label="Into the week of", widget=forms.DateInput(attrs={"type": "date"}), help_text="Any day of that week."
     )
 
     def __init__(
-        self, *args: Any, links: CoachingLinkQuerySet, groups: GroupQuerySet, today: date, **kwargs: Any
+        self,
+        *args: Any,
+        links: CoachingLinkQuerySet,
+        groups: GroupQuerySet,
+        today: date,
+        starts_on: int,
+        **kwargs: Any,
     ) -> None:
+        first = week_of(today, starts_on)
+        kwargs.setdefault("initial", {"from_day": first, "to_day": first + timedelta(days=7)})
         super().__init__(*args, **kwargs)
-        self.today = today
+        self.first, self.starts_on = first, starts_on
         self.fields["source"].queryset = links  # type: ignore[attr-defined]
         self.fields["source"].label_from_instance = lambda link: str(link.athlete)  # type: ignore[attr-defined]
         self.fields["group"].queryset = groups  # type: ignore[attr-defined]
 
-    def clean_week(self) -> date:
-        day: date = self.cleaned_data["week"]
-        if not self.today - timedelta(days=6) <= day <= self.today + timedelta(weeks=MOST_WEEKS_AHEAD):
+    def clean_to_day(self) -> date:
+        day: date = self.cleaned_data["to_day"]
+        if not self.first <= day <= self.first + timedelta(weeks=MOST_WEEKS_AHEAD):
             raise forms.ValidationError("Choose a day from this week on, within a year.", code="week_range")
         return day

@@ -62,10 +62,10 @@ class Session:
 
 
 def between(viewer: User, athlete_ids: Sequence[int], first: date, last: date) -> dict[tuple[int, date], list[Session]]:
-    """By (athlete's id, day), in the order of planning and doing. Three queries, whatever the number of athletes."""
+    """By (athlete's id, day), in the order of planning and doing. Two queries, whatever the number of athletes."""
     shares = list(_planned(viewer, athlete_ids, first, last))
     activities = list(_done(viewer, athlete_ids, first, last))
-    bands = compliance.bands_of(share.link.coach_id for share in shares) if shares else {}
+    bands = compliance.bands_with(share.link.coach for share in shares)
     seen = {activity.pk: activity for activity in activities}
     found: dict[tuple[int, date], list[Session]] = defaultdict(list)
     now, told = datetime.now(UTC), {share.pk for share in shares}
@@ -99,7 +99,7 @@ def _planned(viewer: User, athlete_ids: Sequence[int], first: date, last: date) 
     mine = Q(link__coach=viewer, link__status="active") | Q(link__athlete=viewer)
     return (
         Share.objects.filter(mine, link__athlete__in=athlete_ids, scheduled_for__range=(first, last), status__in=SHOWN)
-        .select_related("revision", "workout", "link__athlete", "link__coach", "match")
+        .select_related("revision", "workout", "link__athlete", "link__coach__compliance_bands", "match")
         .order_by("scheduled_for", "pk")
     )
 

@@ -1,10 +1,30 @@
 from django.urls import path
 
-from coaching.views import groups, home, inbox, invitation, library, notes, notices, roster, sharing
+from coaching.views import (
+    activities,
+    athlete,
+    calendar,
+    groups,
+    home,
+    inbox,
+    invitation,
+    library,
+    notes,
+    notices,
+    roster,
+    sharing,
+    today,
+    trends,
+    uploads,
+)
 
 app_name = "coaching"
 urlpatterns = [
     path("", home.home, name="home"),
+    path("today/", today.today, name="today"),
+    path("calendar/", calendar.calendar, name="calendar"),
+    path("calendar/copy/", calendar.copy, name="copy_week"),
+    path("calendar/move/<uuid:share_id>/", calendar.move, name="move"),
     path("library/", library.library, name="library"),
     path("library/status/", library.library_status, name="library_status"),
     path("library/sync/", library.sync_library, name="sync_library"),
@@ -19,8 +39,19 @@ urlpatterns = [
     path("athletes/invite/", roster.invite, name="invite"),
     path("athletes/invitations/<uuid:invitation_id>/resend/", roster.resend, name="resend"),
     path("athletes/invitations/<uuid:invitation_id>/revoke/", roster.revoke, name="revoke"),
-    path("athletes/<uuid:link_id>/", roster.athlete, name="athlete"),
+    path("athletes/<uuid:link_id>/", athlete.week, name="athlete"),
+    path("athletes/<uuid:link_id>/deliveries/", athlete.deliveries, name="athlete_deliveries"),
+    path("athletes/<uuid:link_id>/activities/", athlete.activities, name="athlete_activities"),
+    path("athletes/<uuid:link_id>/weeks/", trends.trends_of_athlete, name="trends_of_athlete"),
     path("athletes/join/", groups.join, name="join_group"),
+    path("activities/", activities.activities, name="activities"),
+    path("activities/weeks/", trends.trends, name="trends"),
+    path("activities/upload/", uploads.upload, name="upload"),
+    path("activities/<uuid:activity_id>/", activities.activity, name="activity"),
+    path("activities/<uuid:activity_id>/details/", activities.activity_details, name="activity_details"),
+    path("activities/<uuid:activity_id>/original/", activities.original_file, name="original_file"),
+    path("activities/<uuid:activity_id>/download/", activities.download, name="download"),
+    path("activities/<uuid:activity_id>/delete/", uploads.delete_upload, name="delete_upload"),
     path("groups/", groups.groups, name="groups"),
     path("groups/<uuid:group_id>/", groups.group, name="group"),
     path("groups/<uuid:group_id>/delete/", groups.delete, name="delete_group"),

@@ -23,7 +23,8 @@ CANARY = "Canary intervals"
 # route name → whose object the id names, and which attribute it is
 OWNERS = {
     "workout": "coach", "archive": "coach", "share": "coach", "delivery": "coach", "withdraw": "coach",
-    "group": "coach", "delete_group": "coach",
+    "group": "coach", "delete_group": "coach", "move": "coach",
+    "athlete_deliveries": "coach", "athlete_activities": "coach",
     "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both", "notes": "both",
     "consent": "athlete", "offer": "athlete", "import": "athlete", "decline": "athlete", "retry_import": "athlete",
 }  # fmt: skip

@@ -3,7 +3,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Lower, Now
 
 from accounts.models import User
@@ -26,15 +26,11 @@ class CoachingLinkQuerySet(models.QuerySet["CoachingLink"]):
     def active_for_coach(self, coach: User) -> Self:
         return self.active().filter(coach=coach).select_related("athlete")
 
-    def with_state(self) -> Self:
-        """Annotated with the athlete's connection state, and how many shares wait, failed and arrived."""
-        connection = Connection.objects.live().filter(user=OuterRef("athlete"))
-        deliveries = "shares__deliveries"
+    def with_account(self) -> Self:
+        """Annotated with how the athlete's account stands that workouts go to, and since when; None without one."""
+        live = Connection.objects.live().filter(user=OuterRef("athlete")).order_by("-delivers", "pk")
         return self.annotate(
-            connection_status=Subquery(connection.order_by("-delivers", "pk").values("status")[:1]),
-            offered_n=Count("shares", filter=Q(shares__status="offered"), distinct=True),
-            failed_n=Count(deliveries, filter=Q(shares__deliveries__status="failed"), distinct=True),
-            delivered_n=Count(deliveries, filter=Q(shares__deliveries__status="delivered"), distinct=True),
+            account=Subquery(live.values("status")[:1]), account_since=Subquery(live.values("status_changed_at")[:1])
         )
 
     def for_user(self, user: User) -> Self:

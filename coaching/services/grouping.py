@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject, Lower
 
 from accounts import audit
 from accounts.models import User
 from coaching.models import CoachingLink, Group
+from coaching.models.roster import CoachingLinkQuerySet
 from coaching.plain import one_line
 from integrations import errors
 
@@ -58,6 +62,16 @@ def delete(group: Group, *, by: User) -> None:
     """The group alone goes; athletes and what was shared stay."""
     audit.record("group.deleted", group, actor=by)
     group.delete()
+
+
+def with_groups(links: CoachingLinkQuerySet, coach: User) -> CoachingLinkQuerySet:
+    """Links annotated with their groups and with all groups of the coach, as {id, name}: one query for a page."""
+    named = JSONObject(id="public_id", name="name")
+    own = Group.objects.filter(coach=coach).order_by(Lower("name"))
+    return links.annotate(
+        group_list=ArraySubquery(own.filter(members=OuterRef("pk")).values_list(named)),
+        coach_groups=ArraySubquery(own.values_list(named)),
+    )
 
 
 def _own(coach: User, links: Iterable[CoachingLink]) -> list[CoachingLink]:

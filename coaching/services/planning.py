@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
@@ -16,9 +15,9 @@ from coaching.models import CoachingLink, Delivery, DeliveryStatus, Match, Share
 from coaching.models.delivery import NO_ERROR, RESUMED
 from coaching.services import delivering, sharing
 from coaching.services.sending import GONE
+from coaching.weeks import WEEK, today_of
 from integrations import errors, events
 
-WEEK = timedelta(days=7)
 FURTHEST = timedelta(days=366)
 MOST_COPIES = 1000
 
@@ -105,17 +104,8 @@ def copy_week(rows: Sequence[Copy], *, by: User) -> int:
     return sum(sharing.share_workout(revision, targets=targets, by=by) for revision, targets in by_revision.items())
 
 
-def today_of(person: User) -> date:
-    return datetime.now(person.zone).date()
-
-
-def week_of(day: date, starts_on: int = 0) -> date:
-    """The first day of the week that `day` is in; `starts_on` as `date.weekday()` counts."""
-    return day - timedelta(days=(day.weekday() - starts_on) % 7)
-
-
 def _refuse_impossible(share: Share, on: date) -> None:
-    today = timezone.now().astimezone(share.link.athlete.zone).date()
+    today = today_of(share.link.athlete)
     if on < today:
         raise errors.ValidationError("That day is over for the athlete. Choose today or a later day.", code="day_over")
     if on > today + FURTHEST:

@@ -18,7 +18,7 @@ from integrations import errors
 def notes(request: HttpRequest, link_id: UUID) -> HttpResponse:
     """The thread of a link, or of one workout of it (`?workout=`); both sides come here, and write here."""
     viewer = signed_in(request)
-    found = CoachingLink.objects.for_user(viewer).active().select_related("coach", "athlete")
+    found = CoachingLink.objects.for_user(viewer).active().select_related("coach", "athlete").with_account()
     link = get_object_or_404(found, public_id=link_id)
     share = _share(link, request.GET.get("workout", ""))
     form = NoteForm(request.POST if request.method == "POST" else None)

@@ -1,3 +1,5 @@
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -5,39 +7,62 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.models import User
 from accounts.permissions import signed_in
+from coaching import sessions
 from coaching.forms import InvitationForm, consent_form_for
-from coaching.models import CoachingLink, Invitation, Share
+from coaching.models import CoachingLink, Invitation
 from coaching.permissions import coach_required
-from coaching.services import inviting
+from coaching.plan_forms import RosterFilterForm
+from coaching.services import attention, grouping, inviting
+from coaching.sessions import Session
 from coaching.views.limits import over_limit
+from coaching.views.slices import slice_of
+from coaching.weeks import today_of
 from integrations import errors
+
+PAGE = 25
+STRIP_DAYS = 7
 
 
 @require_GET
 @coach_required
 def athletes(request: HttpRequest) -> HttpResponse:
-    return _roster(request, InvitationForm())
+    """Everybody who trains with the coach: account, last activity, the last seven days, what comes next."""
+    coach = signed_in(request)
+    form = RosterFilterForm(request.GET)
+    links = form.narrow(grouping.with_groups(attention.watched(coach), coach))
+    page = slice_of(links, request.GET.get("page"), PAGE)
+    form.offer(page.rows)
+    here = today_of(coach)
+    first, last = here - timedelta(days=STRIP_DAYS), here + timedelta(days=1)  # an athlete's own day differs by one
+    days = sessions.between(coach, [link.athlete_id for link in page], first, last)
+    context: dict[str, Any] = {
+        "form": form,
+        "filtered": form.is_narrow,
+        "page": page,
+        "rows": [(link, _strip(link, days)) for link in page],
+        "section": "athletes",
+    }
+    return render(request, "coaching/athletes.html", context)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @coach_required
 def invite(request: HttpRequest) -> HttpResponse:
-    form = InvitationForm(request.POST)
-    if form.is_valid():
+    form = InvitationForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
         try:
             invitation, token = inviting.invite(signed_in(request), form.cleaned_data["email"])
         except errors.ThrottledError as exc:
             form.add_error("email", exc.message)
-            return over_limit(_roster(request, form), exc)
+            return over_limit(_invitations(request, form), exc)
         except errors.IntegrationError as exc:
             form.add_error("email", exc.message)
         else:
-            return _roster(request, InvitationForm(), fresh=(invitation, _address(request, token)))
-    return _roster(request, form)
+            return _invitations(request, InvitationForm(), fresh=(invitation, _address(request, token)))
+    return _invitations(request, form)
 
 
 @require_POST
@@ -48,10 +73,10 @@ def resend(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
         token = inviting.resend(found, by=signed_in(request))
     except errors.IntegrationError as exc:
         messages.error(request, exc.message)
-        return redirect("coaching:athletes")
+        return redirect("coaching:invite")
     found.refresh_from_db()
     messages.success(request, "There is a new link. The earlier one no longer works.")
-    return _roster(request, InvitationForm(), fresh=(found, _address(request, token)))
+    return _invitations(request, InvitationForm(), fresh=(found, _address(request, token)))
 
 
 @require_POST
@@ -59,15 +84,7 @@ def resend(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
 def revoke(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     inviting.revoke(_own_invitation(request, invitation_id), by=signed_in(request))
     messages.success(request, "Revoked. The link no longer works.")
-    return redirect("coaching:athletes")
-
-
-@require_GET
-@coach_required
-def athlete(request: HttpRequest, link_id: UUID) -> HttpResponse:
-    link = get_object_or_404(CoachingLink.objects.active_for_coach(signed_in(request)), public_id=link_id)
-    shares = Share.objects.for_coach(signed_in(request)).filter(link=link).ledger()[:25]
-    return render(request, "coaching/athlete.html", {"link": link, "shares": shares, "section": "athletes"})
+    return redirect("coaching:invite")
 
 
 @require_POST
@@ -107,14 +124,21 @@ def _address(request: HttpRequest, token: str) -> str:
     return request.build_absolute_uri(reverse("coaching:arrive", args=[token]))
 
 
-def _roster(request: HttpRequest, form: InvitationForm, *, fresh: tuple[Invitation, str] | None = None) -> HttpResponse:
+def _invitations(
+    request: HttpRequest, form: InvitationForm, *, fresh: tuple[Invitation, str] | None = None
+) -> HttpResponse:
     """`fresh`: an invitation that was made or renewed just now, and its link."""
-    coach: User = signed_in(request)
     context: dict[str, Any] = {
         "form": form,
         "fresh": fresh,
-        "links": CoachingLink.objects.active_for_coach(coach).with_state().order_by("athlete__display_name", "pk"),
-        "invitations": Invitation.objects.pending_for_coach(coach),
+        "invitations": Invitation.objects.pending_for_coach(signed_in(request)),
         "section": "athletes",
     }
-    return render(request, "coaching/athletes.html", context, status=400 if form.errors else 200)
+    return render(request, "coaching/invite.html", context, status=400 if form.errors else 200)
+
+
+def _strip(link: CoachingLink, days: Mapping[tuple[int, date], Sequence[Session]]) -> list[Any]:
+    """The athlete's own last seven days, today last."""
+    today = today_of(link.athlete)
+    shown = [today - timedelta(days=ago) for ago in reversed(range(STRIP_DAYS))]
+    return [(day, days.get((link.athlete_id, day), ())) for day in shown]

@@ -27,7 +27,7 @@ def invite(client: Client) -> str:
 
 def test_the_roster_says_that_the_mail_left(as_coach: Client) -> None:
     assert f"The invitation was mailed to {EMAIL}." in invite(as_coach)
-    assert "mailed now" in as_coach.get(reverse("coaching:athletes")).text
+    assert "mailed now" in as_coach.get(reverse("coaching:invite")).text
 
 
 def test_the_roster_says_that_the_mail_did_not_leave_and_what_to_do(as_coach: Client, settings: Any) -> None:
@@ -36,7 +36,7 @@ def test_the_roster_says_that_the_mail_did_not_leave_and_what_to_do(as_coach: Cl
     assert f"The mail to {EMAIL} did not leave." in text
     assert "was mailed" not in text
     assert "/invitation/" in text, "the link can be given by hand"
-    assert "not mailed" in as_coach.get(reverse("coaching:athletes")).text
+    assert "not mailed" in as_coach.get(reverse("coaching:invite")).text
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     again = as_coach.post(reverse("coaching:resend", args=[Invitation.objects.get().public_id])).text
     assert f"The invitation was mailed to {EMAIL}." in again
@@ -68,7 +68,7 @@ def test_who_does_not_know_the_coach_reports_it_and_is_left_alone(
     assert AuditEntry.objects.get(action="invitation.reported").level == AuditEntry.Level.SECURITY
     assert visitor.get(reverse("coaching:arrive", args=[token])).status_code == 404
     assert "does not want to be invited again" in invite(as_coach)
-    roster = as_coach.get(reverse("coaching:athletes")).text
+    roster = as_coach.get(reverse("coaching:invite")).text
     assert "you cannot invite this address again" in roster
     assert "Send again" not in roster
     assert not CoachingLink.objects.exists()

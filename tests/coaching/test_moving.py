@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, User
 from coaching.models import Activity, CoachingLink, Delivery, Match, Notification, Share
 from coaching.services import planning, reconciling, sharing
+from coaching.weeks import today_of, week_of
 from integrations import errors, events
 from integrations.models import Connection
 from tests.coaching.world import SCHEDULE, Account, accepted, due_now, in_parallel, offer, run
@@ -17,7 +18,7 @@ UNSCHEDULE = SCHEDULE.replace("POST", "DELETE")
 
 @pytest.fixture
 def monday(athlete: User) -> date:
-    return planning.week_of(planning.today_of(athlete)) + timedelta(days=7)
+    return week_of(today_of(athlete)) + timedelta(days=7)
 
 
 @pytest.fixture
@@ -211,14 +212,14 @@ class TestThePlan:
     def test_a_day_that_cannot_be_is_refused(self, link: CoachingLink, monday: date, wrong: int) -> None:
         share = offer(link, on=monday)
         with pytest.raises(errors.ValidationError):
-            planning.move(share, planning.today_of(link.athlete) + timedelta(days=wrong), by=link.coach)
+            planning.move(share, today_of(link.athlete) + timedelta(days=wrong), by=link.coach)
 
     def test_today_is_the_athletes(self, link: CoachingLink, monday: date) -> None:
         """14 hours ahead of UTC it may be tomorrow already: what is over there is over."""
         link.athlete.time_zone = "Pacific/Kiritimati"
         link.athlete.save()
         share = offer(link, on=monday)
-        today = planning.today_of(link.athlete)
+        today = today_of(link.athlete)
         with pytest.raises(errors.ValidationError):
             planning.move(share, today - timedelta(days=1), by=link.coach)
         assert planning.move(share, today, by=link.coach)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from coaching.models import CoachingLink, Delivery, Notification, Share, Workout
 from coaching.services import inviting, noting, planning, sharing
+from coaching.weeks import today_of
 from integrations import credentials, event_types, events
 from integrations.models import Connection, DomainEvent, FeatureFlag, Provider
 from integrations.services import connecting, replaying
@@ -35,7 +36,7 @@ def everything_happens(link: CoachingLink, other: User, provider: Provider) -> N
     sharing.share_workout(
         revise(share.workout, easy_run("Longer")), targets=[(link, share.scheduled_for)], by=link.coach
     )
-    planning.move(share, planning.today_of(link.athlete) + timedelta(days=2), by=link.coach)
+    planning.move(share, today_of(link.athlete) + timedelta(days=2), by=link.coach)
     noting.write(link, link.coach, "Take it easy.")
     dispatch()
     sharing.withdraw(share, by=link.coach)

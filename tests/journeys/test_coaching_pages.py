@@ -80,7 +80,7 @@ def test_invitations_from_both_sides(enter: Enter, coach: User, width: int, them
     inviting.invite(coach, "unmailed@example.org")
     Invitation.objects.filter(email__startswith="unmailed").update(mailed_at=None)
     visitor = as_person(enter(width=width, theme=theme), coach)
-    visitor.go(reverse("coaching:athletes"))
+    visitor.go(reverse("coaching:invite"))
     visitor.page.get_by_label("Email").fill("third@example.org")
     visitor.page.get_by_role("button", name="Send invitation").click()
     visitor.page.get_by_text("The invitation was mailed to third@example.org.").wait_for()

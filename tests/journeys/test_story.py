@@ -148,6 +148,7 @@ def test_two_strangers_become_coach_and_athlete_on_phones(enter: Enter) -> None:
     see_library(coach)
     coach.go("/athletes/")
     coach.shot("athletes-empty")
+    coach.page.get_by_role("link", name="Invite an athlete").click()
     coach.page.get_by_label("Athlete's email").fill("otto@example.org")
     coach.page.get_by_role("button", name="Send invitation").click()
     link = coach.page.get_by_label(re.compile("Or give them this link")).input_value()
@@ -167,6 +168,7 @@ def test_two_strangers_become_coach_and_athlete_on_phones(enter: Enter) -> None:
 
 PAGES = {
     "coach@demo.example": (
+        "/today/", "/calendar/", "/calendar/?view=month", "/calendar/copy/", "/groups/", "/athletes/invite/",
         "/library/", "/athletes/", "/deliveries/", "/connections/", "/notifications/",
         "/account/settings/", "/account/email/", "/account/2fa/",
     ),

@@ -1,0 +1,189 @@
+"""How a coach's athletes stand, and who needs the coach first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Case, Count, Min, OuterRef, Subquery, Value, When
+from django.db.models.functions import Coalesce, JSONObject
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from coaching import policies
+from coaching.models import CoachingLink, DailyTotal, Delivery, DeliveryStatus, Scope, Share, ShareStatus
+from coaching.models.roster import CoachingLinkQuerySet
+from coaching.services import noting
+from coaching.sessions import Session
+from coaching.weeks import today_of
+from integrations.models import Resource, SyncStream
+
+SILENT_DAYS = 7
+PLAN_ENDS_DAYS = 7
+PLAN_ENDED_DAYS = 14  # after that it is no longer a plan that ends but none
+PATIENCE = timedelta(days=2)  # so long an offer may wait
+LOOK_BACK_DAYS = 7
+MOST_FAILURES = 3
+type Days = Mapping[tuple[int, date], Sequence[Session]]
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """One row of the coach's list: who, why, the number behind it and the one thing to do about it."""
+
+    link: CoachingLink
+    reason: str
+    rank: int  # the smaller, the sooner
+    number: int
+    words: str
+    action: str
+    path: str
+
+
+def watched(coach: User) -> CoachingLinkQuerySet:
+    """The coach's athletes with all that lists say about each, in one query however many there are.
+
+    Annotated: account, account_since, as_of, last_day (of an activity), plan_until, next_on, next_name, offered_n,
+    offered_since, failures, unread_n. What the athlete does not share is None.
+    """
+    return (
+        CoachingLink.objects.active_for_coach(coach)
+        .with_account()
+        .annotate(as_of=_as_of(), **_of_plan(), unread_n=noting.unread_by_coach(), last_day=_last_day())
+        .order_by("athlete__display_name", "pk")
+    )
+
+
+def concerns(links: Iterable[CoachingLink], days: Days) -> list[Concern]:
+    """Everything about these athletes that wants the coach, the most urgent first; `days` holds the last week."""
+    found = [concern for link in links for concern in _about(link, days)]
+    return sorted(found, key=lambda concern: (concern.rank, -concern.number, str(concern.link.athlete)))
+
+
+def as_of(links: Iterable[CoachingLink]) -> Any:
+    """The oldest of the last successful reads of those accounts that work; None where nothing was read."""
+    read: list[Any] = [link.as_of for link in links if link.account == "active" and link.as_of]  # type: ignore[attr-defined]
+    return min(read, default=None)
+
+
+def _as_of() -> Subquery:
+    streams = SyncStream.objects.filter(connection__user=OuterRef("athlete"), connection__status="active")
+    streams = streams.filter(resource=Resource.ACTIVITIES, enabled=True).order_by()
+    return Subquery(streams.values("connection__user").annotate(at=Min("last_success_at")).values("at"))
+
+
+def _of_plan() -> dict[str, Any]:
+    mine = Share.objects.filter(link=OuterRef("pk"))
+    standing = mine.standing().exclude(scheduled_for=None)
+    coming = standing.filter(scheduled_for__gte=timezone.now().date()).order_by("scheduled_for", "pk")
+    offers = mine.filter(status=ShareStatus.OFFERED).order_by().values("link")
+    failed = Delivery.objects.filter(share__link=OuterRef("pk"), status=DeliveryStatus.FAILED)
+    failed = failed.filter(share__status=ShareStatus.ACCEPTED).order_by("-pk")
+    failure = JSONObject(share="share__public_id", name="revision__name", detail="error_detail", code="error_code")
+    return {
+        "plan_until": Subquery(standing.order_by("-scheduled_for").values("scheduled_for")[:1]),
+        "next_on": Subquery(coming.values("scheduled_for")[:1]),
+        "next_name": Subquery(coming.values("revision__name")[:1]),
+        "offered_n": Coalesce(Subquery(offers.annotate(n=Count("pk")).values("n")), 0),
+        "offered_since": Subquery(offers.annotate(at=Min("created_at")).values("at")),
+        "failures": ArraySubquery(failed.values_list(failure)[:MOST_FAILURES]),
+    }
+
+
+def _last_day() -> Case:
+    """Of what the coach may know about: the athlete's consent and the provider's terms both count."""
+    totals = DailyTotal.objects.filter(athlete=OuterRef("athlete"), activities_n__gt=0)
+    shown = totals.exclude(source__in=policies.standing().hidden_from_coach).order_by("-day")
+    return Case(When(scopes__contains=[Scope.ACTIVITIES], then=Subquery(shown.values("day")[:1])), default=Value(None))
+
+
+def _about(link: Any, days: Days) -> list[Concern]:
+    return [
+        concern
+        for concern in (
+            _failed(link), _account(link), _missed(link, days), _silent(link), _ending(link), _unanswered(link)
+        )
+        if concern
+    ]  # fmt: skip
+
+
+def _failed(link: Any) -> Concern | None:
+    if not link.failures:
+        return None
+    number, first = len(link.failures), link.failures[0]
+    words = f"“{first['name']}” did not arrive." if number == 1 else f"{number} workouts did not arrive."
+    return Concern(link, "delivery", 1, number, words, "See why", reverse("coaching:delivery", args=[first["share"]]))
+
+
+def _account(link: Any) -> Concern | None:
+    if link.account in ("active", "pending"):
+        return None
+    since = link.account_since or link.started_at
+    number = max((timezone.now() - since).days, 0)
+    what = {
+        "needs_reauth": "The account asks for a new login",
+        "paused": "The connection is paused",
+    }.get(link.account, "No account is connected")
+    return Concern(link, "account", 2, number, f"{what}, {_for_days(number)}.", "Write a note", _notes(link))
+
+
+def _missed(link: Any, days: Days) -> Concern | None:
+    today = today_of(link.athlete)
+    week = [
+        session
+        for ago in range(1, LOOK_BACK_DAYS + 1)
+        for session in days.get((link.athlete_id, today - timedelta(days=ago)), ())
+        if session.state in ("done", "missed")
+    ]
+    number = sum(session.state == "missed" for session in week)
+    if not number:
+        return None
+    words = f"{number} of {len(week)} sessions of the last {LOOK_BACK_DAYS} days missed."
+    return Concern(link, "missed", 3, number, words, "Look at the week", _week(link))
+
+
+def _silent(link: Any) -> Concern | None:
+    """Only of those whose account works and who showed something once: of the others another row tells."""
+    if link.last_day is None or link.account != "active":
+        return None
+    number = (today_of(link.athlete) - link.last_day).days
+    if number < SILENT_DAYS:
+        return None
+    words = f"No activity for {number} days."
+    return Concern(link, "silent", 4, number, words, "Write a note", _notes(link))
+
+
+def _ending(link: Any) -> Concern | None:
+    if link.plan_until is None:
+        return None
+    left = (link.plan_until - today_of(link.athlete)).days
+    if not -PLAN_ENDED_DAYS <= left <= PLAN_ENDS_DAYS:
+        return None
+    if left < 0:
+        words = f"The plan ended {'yesterday' if left == -1 else f'{-left} days ago'}."
+    else:
+        words = f"The plan ends {'today' if left == 0 else 'tomorrow' if left == 1 else f'in {left} days'}."
+    return Concern(link, "ending", 5, PLAN_ENDS_DAYS - left, words, "Plan on", _week(link))
+
+
+def _unanswered(link: Any) -> Concern | None:
+    if not link.offered_n or link.offered_since > timezone.now() - PATIENCE:
+        return None
+    number = (timezone.now() - link.offered_since).days
+    offers = "An offer has" if link.offered_n == 1 else f"{link.offered_n} offers have"
+    words = f"{offers} not been answered, the oldest for {number} days."
+    return Concern(link, "unanswered", 6, link.offered_n, words, "Write a note", _notes(link))
+
+
+def _for_days(number: int) -> str:
+    return "since today" if number == 0 else "for a day" if number == 1 else f"for {number} days"
+
+
+def _notes(link: CoachingLink) -> str:
+    return reverse("coaching:notes", args=[link.public_id])
+
+
+def _week(link: CoachingLink) -> str:
+    return reverse("coaching:athlete", args=[link.public_id])

@@ -1,0 +1,137 @@
+"""How sessions are marked: always a shape with a word, never a colour alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from lucide.templatetags.lucide import lucide
+
+from coaching.sessions import Session
+
+register = template.Library()
+
+
+class Mark(NamedTuple):
+    tone: str  # a modifier of .badge, or none
+    icon: str
+
+
+MARKS = {
+    "on": Mark("good", "circle-check"),
+    "near": Mark("warn", "circle-dot"),
+    "off": Mark("bad", "circle-alert"),
+    "done": Mark("good", "circle-check"),
+    "missed": Mark("bad", "circle-x"),
+    "planned": Mark("info", "circle"),
+    "offered": Mark("", "circle-dashed"),
+    "declined": Mark("", "circle-minus"),
+    "unplanned": Mark("", "circle-plus"),
+}
+WEIGHT = ("missed", "off", "near", "planned", "offered", "on", "done", "unplanned", "declined")
+CONCERNS = {
+    "delivery": "send",
+    "account": "unplug",
+    "missed": "circle-x",
+    "silent": "activity",
+    "ending": "calendar-days",
+    "unanswered": "mail",
+}
+
+
+def code_of(session: Session) -> str:
+    """Its state, or how near to the plan it was where that is known."""
+    return session.verdict.code if session.state == "done" and session.verdict else str(session.state)
+
+
+def name_of(session: Session) -> str:
+    if session.share is not None:
+        return session.share.revision.name
+    return (session.activity.name or session.activity.sport.capitalize()) if session.activity else ""
+
+
+@register.filter
+def session_name(session: Session) -> str:
+    return name_of(session)
+
+
+@register.filter
+def tone(session: Session) -> str:
+    return MARKS[code_of(session)].tone
+
+
+@register.filter
+def movable(session: Session) -> bool:
+    """Whether another day makes sense: planned, and not done."""
+    return session.share is not None and session.state in ("planned", "offered", "missed")
+
+
+@register.simple_tag
+def session_icon(session: Session, size: int = 16) -> SafeString:
+    return _icon(MARKS[code_of(session)].icon, size)
+
+
+@register.simple_tag
+def session_badge(session: Session) -> SafeString:
+    """The word with its shape."""
+    mark = MARKS[code_of(session)]
+    return format_html('<span class="badge {}">{}{}</span>', mark.tone, _icon(mark.icon, 16), _word(session))
+
+
+@register.simple_tag
+def session_chip(session: Session) -> SafeString:
+    """Name, word and shape."""
+    mark = MARKS[code_of(session)]
+    return format_html(
+        '<span class="badge {}">{}<span class="clip-line">{}</span> {}</span>',
+        mark.tone, _icon(mark.icon, 16), name_of(session), _word(session),
+    )  # fmt: skip
+
+
+@register.simple_tag
+def day_mark(day: date, sessions: Sequence[Session] = ()) -> SafeString:
+    """A day of the strip: the shape of what matters most on it; its words are there for who does not see it."""
+    said = f"{day:%A}: " + ("; ".join(f"{name_of(each)}, {_word(each).lower()}" for each in sessions) or "nothing")
+    if not sessions:
+        return format_html(
+            '<span class="mark" title="{}">{}<span class="visually-hidden">{}</span></span>',
+            said,
+            _icon("dot", 16),
+            said,
+        )
+    worst = min(sessions, key=lambda each: WEIGHT.index(code_of(each)))
+    mark = MARKS[code_of(worst)]
+    return format_html(
+        '<span class="mark {}" title="{}">{}<span class="visually-hidden">{}</span></span>',
+        mark.tone, said, _icon(mark.icon, 16), said,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def strip(days: Iterable[tuple[date, Sequence[Session]]]) -> SafeString:
+    return format_html('<span class="strip">{}</span>', format_html_join("", "{}", ((day_mark(*day),) for day in days)))
+
+
+@register.simple_tag
+def concern_icon(reason: str) -> SafeString:
+    return _icon(CONCERNS[reason], 16)
+
+
+@register.simple_tag
+def marks_legend() -> list[Mapping[str, Any]]:
+    """What the shapes mean, for the foot of a page that shows them without words."""
+    words = [
+        ("on", "done, on target"), ("near", "done, near it"), ("off", "done, off target"), ("missed", "missed"),
+        ("planned", "still to do"), ("offered", "not answered yet"), ("unplanned", "not planned"),
+    ]  # fmt: skip
+    return [{"icon": _icon(MARKS[code].icon, 16), "tone": MARKS[code].tone, "word": word} for code, word in words]
+
+
+def _word(session: Session) -> str:
+    return str(session.word)
+
+
+def _icon(name: str, size: int) -> SafeString:
+    return mark_safe(lucide(name, size=size))  # noqa: S308 - an icon of the package, by a name of ours

@@ -1,0 +1,169 @@
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.permissions import signed_in
+from coaching import sessions
+from coaching.models import CoachingLink, Group, Share
+from coaching.permissions import coach_required
+from coaching.plan_forms import CopyWeekForm, MoveForm, RosterFilterForm, a_day
+from coaching.services import grouping, planning
+from coaching.sessions import Session
+from coaching.views.limits import over_limit
+from coaching.views.slices import slice_of
+from coaching.weeks import WEEK, today_of, week_of
+from integrations import errors
+
+PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    link: CoachingLink
+    cells: Sequence[tuple[date, Sequence[Session]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days on show, and where the neighbours begin."""
+
+    view: str
+    first: date
+    last: date
+
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+    @property
+    def earlier(self) -> date:
+        return self.first - timedelta(days=1)
+
+    @property
+    def later(self) -> date:
+        return self.last + timedelta(days=1)
+
+
+@require_GET
+@coach_required
+def calendar(request: HttpRequest) -> HttpResponse:
+    """Athletes by days: what is planned and what came of it."""
+    coach = signed_in(request)
+    here = today_of(coach)
+    span = _span(request, here, coach.week_start)
+    links = grouping.with_groups(CoachingLink.objects.active_for_coach(coach), coach)
+    form = RosterFilterForm(request.GET)
+    page = slice_of(form.narrow(links).order_by("athlete__display_name", "pk"), request.GET.get("page"), PAGE)
+    form.offer(page.rows)
+    days = sessions.between(coach, [link.athlete_id for link in page], span.first, span.last)
+    context: dict[str, Any] = {
+        "span": span,
+        "is_month": span.view == "month",
+        "today": here,
+        "form": form,
+        "filtered": form.is_narrow,
+        "page": page,
+        "rows": [_row(link, span, days) for link in page],
+        "section": "calendar",
+    }
+    return render(request, "coaching/calendar.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@coach_required
+def move(request: HttpRequest, share_id: UUID) -> HttpResponse:
+    """Another day for one planned workout, and what that means for its copy."""
+    coach = signed_in(request)
+    share = get_object_or_404(Share.objects.for_coach(coach).ledger(), public_id=share_id)
+    form = MoveForm(request.POST if request.method == "POST" else None, initial={"on": share.scheduled_for})
+    if request.method == "POST" and form.is_valid():
+        try:
+            moved = planning.move(share, form.cleaned_data["on"], by=coach)
+        except errors.IntegrationError as exc:
+            form.add_error("on", exc.message)
+        else:
+            day = form.cleaned_data["on"]
+            words = (
+                f"{share.revision.name} is now on {day:%A}, {day.day} {day:%B}." if moved else "It is there already."
+            )
+            messages.success(request, words)
+            return redirect(f"{_back(request, share)}#s-{share.public_id}")
+    context = {"share": share, "form": form, "back": _back(request, share), "section": "calendar"}
+    return render(request, "coaching/move.html", context, status=400 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@coach_required
+def copy(request: HttpRequest) -> HttpResponse:
+    """A week for a group: first the list of what would be offered, then the confirmation of just that."""
+    coach = signed_in(request)
+    links = CoachingLink.objects.active_for_coach(coach).order_by("athlete__display_name", "pk")
+    groups = Group.objects.for_coach(coach)
+    given = request.POST if request.method == "POST" else request.GET if "group" in request.GET else None
+    form = CopyWeekForm(given, links=links, groups=groups, today=today_of(coach), starts_on=coach.week_start)
+    if given is None or not form.is_valid():
+        return _copy_page(request, form, status=400 if form.errors else 200)
+    rows = _copies(form)
+    if request.method == "GET":
+        return _copy_page(request, form, rows=rows)
+    try:
+        made = planning.copy_week(rows, by=coach)
+    except errors.ThrottledError as exc:
+        form.add_error(None, exc.message)
+        return over_limit(_copy_page(request, form, rows=rows), exc)
+    except errors.ValidationError as exc:
+        form.add_error(None, exc.message)
+        return _copy_page(request, form, rows=rows, status=400)
+    words = f"{made} workout{'s' if made != 1 else ''} offered." if made else "They have it all already."
+    messages.success(request, words)
+    return redirect(reverse("coaching:calendar", query={"day": form.cleaned_data["to_day"].isoformat()}))
+
+
+def _copies(form: CopyWeekForm) -> list[planning.Copy]:
+    chosen = form.cleaned_data
+    members = chosen["group"].members.active().select_related("athlete").order_by("athlete__display_name", "pk")
+    from_week, to_week = (week_of(chosen[name], form.starts_on) for name in ("from_day", "to_day"))
+    return planning.copies(chosen["source"], from_week, list(members), to_week)
+
+
+def _copy_page(
+    request: HttpRequest, form: CopyWeekForm, *, rows: Sequence[planning.Copy] | None = None, status: int = 200
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "rows": rows,
+        "new_n": sum(not row.stands for row in rows or ()),
+        "section": "calendar",
+    }
+    return render(request, "coaching/calendar_copy.html", context, status=status)
+
+
+def _span(request: HttpRequest, here: date, starts_on: int) -> Span:
+    day = a_day(request.GET.get("day", "")) or here
+    if request.GET.get("view") == "month":
+        return Span("month", day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+    first = week_of(day, starts_on)
+    return Span("week", first, first + WEEK - timedelta(days=1))
+
+
+def _row(link: CoachingLink, span: Span, days: Mapping[tuple[int, date], Sequence[Session]]) -> Row:
+    return Row(link, [(day, days.get((link.athlete_id, day), ())) for day in span.days])
+
+
+def _back(request: HttpRequest, share: Share) -> str:
+    """Where the person came from, a page of ours only."""
+    asked = request.POST.get("back") or request.GET.get("back") or ""
+    if asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None):
+        return asked.partition("#")[0]
+    day = share.scheduled_for
+    return reverse("coaching:calendar", query={"day": day.isoformat()} if day else {})
