@@ -53,5 +53,6 @@ SPEC = ProviderSpec(
         Capability.WORKOUTS_WRITE: WORKOUTS,
         Capability.WORKOUTS_SCHEDULE: WORKOUTS,
     },
+    listed_days=30,
     parts=frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX, Part.LOGIN, Part.WEBHOOKS}),
 )

@@ -171,7 +171,8 @@ def _problems_of_repeat(repeat: RepeatStep) -> Iterator[str]:
 def _problems_of_end(end: End, whose: str, known: Mapping[tuple[EndKind, garmin.Compare | None], str]) -> Iterator[str]:
     kinds = {kind for kind, _ in known}
     if end.kind not in kinds:
-        yield f"Garmin's partner programme cannot end {whose} by {_words(end.kind)}."
+        by = "such a thing" if end.kind == EndKind.OTHER else _words(end.kind)
+        yield f"Garmin's partner programme cannot end {whose} by {by}."
     elif (end.kind, end.compare) not in known:
         how = "cannot be one to go above or below" if end.compare else "says neither above nor below"
         yield f"The {_words(end.kind)} that ends {whose} {how}."
@@ -183,7 +184,8 @@ def _problems_of_end(end: End, whose: str, known: Mapping[tuple[EndKind, garmin.
 
 def _problems_of_target(target: Target, step: str) -> Iterator[str]:
     if target.kind not in garmin.TARGETS:
-        yield f"Garmin's partner programme has no {_words(target.kind)} target for the {step} step."
+        kind = "such" if target.kind == TargetKind.OTHER else _words(target.kind)
+        yield f"Garmin's partner programme has no {kind} target for the {step} step."
     elif target.kind != TargetKind.NONE:
         yield from _problems_of_range(target, step)
 
