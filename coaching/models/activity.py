@@ -151,6 +151,9 @@ class DuplicatePair(models.Model):
     second = models.ForeignKey(Activity, models.CASCADE, related_name="+")
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(  # nobody: by itself, and taken back by itself
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
