@@ -24,6 +24,11 @@ register(
     EventType("link.ended", "Coach or athlete ended it; by says who, as an id.", {"by": Kind.NUMBER}),
     EventType("invitation.sent", "A coach invited somebody."),
     EventType(
+        "activities.silent",
+        "Nothing came from an account for so many days, where something comes every `usual` days.",
+        {"days": Kind.NUMBER, "usual": Kind.NUMBER},
+    ),
+    EventType(
         "activities.changed",
         "Activities of an athlete came, changed or went; the days are those they are of or were of.",
         {"athlete": Kind.NUMBER, "days": Kind.CODES, "activities": Kind.NUMBERS},

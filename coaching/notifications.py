@@ -19,7 +19,7 @@ from coaching import mailing, preferences
 from coaching.models import Channel, CoachingLink, Delivery, Invitation, Note, Notification, Scope, Share, ShareStatus
 from coaching.plain import one_line
 from integrations import bell
-from integrations.models import Connection, DomainEvent
+from integrations.models import Connection, DomainEvent, SyncStream
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +142,21 @@ def on_needs_login(event: DomainEvent) -> None:
     )
 
 
+def on_silence(event: DomainEvent) -> None:
+    streams = SyncStream.objects.select_related("connection__user", "connection__provider")
+    stream = streams.filter(pk=event.subject_id, connection__status=Connection.Status.ACTIVE).first()
+    if stream is None:
+        return
+    provider, days, usual = stream.connection.provider.name, event.payload["days"], event.payload["usual"]
+    rhythm = "every day" if usual == 1 else f"every {usual} days"
+    words = (
+        f"Nothing has come from {provider} for {days} days; otherwise something comes {rhythm}. If you trained, see "
+        f"whether your watch has sent it to {provider}, and whether it is listed there."
+    )
+    path, subject = reverse("integrations:connections"), f"Nothing from {provider} for {days} days"
+    _tell(event, stream.connection.user, "silence", words, path, subject=subject)
+
+
 def on_link_started(event: DomainEvent) -> None:
     if link := _link(event):
         path = reverse("coaching:athlete", args=[link.public_id])
@@ -168,6 +183,7 @@ CONSUMERS: dict[str, Callable[[DomainEvent], None]] = {
     "note.written": on_note,
     "delivery.failed": on_failed,
     "connection.needs_reauth": on_needs_login,
+    "activities.silent": on_silence,
     "link.started": on_link_started,
     "link.ended": on_link_ended,
 }

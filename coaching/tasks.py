@@ -4,7 +4,7 @@ from celery import shared_task
 
 from coaching import mailing
 from coaching.models import Delivery
-from coaching.services import reconciling, sending
+from coaching.services import detailing, purging, reconciling, sending, silence
 from integrations import bell, ticks
 
 MOST_A_TICK = 500
@@ -36,6 +36,36 @@ def tick_deliveries() -> None:
     ):
         for pk in due.values_list("pk", flat=True)[:MOST_A_TICK]:
             bell.ring(task, pk)
+
+
+@shared_task(ignore_result=True)
+def read_details(activity_id: int, viewer_id: int) -> None:
+    """Safe to run twice: what is there is not read again."""
+    detailing.read(activity_id, viewer_id)
+
+
+@shared_task(ignore_result=True)
+def fetch_original(activity_id: int, athlete_id: int) -> None:
+    """Safe to run twice: the same file lies ready again."""
+    detailing.fetch_original(activity_id, athlete_id)
+
+
+@shared_task(ignore_result=True)
+def tick_originals() -> None:
+    """Files that were fetched for somebody and lay ready for long enough."""
+    ticks.record("tick_originals", detailing.clear_originals)
+
+
+@shared_task(ignore_result=True)
+def tick_silence() -> None:
+    """Tell athletes whose account is silent for longer than is usual for them."""
+    ticks.record("tick_silence", silence.tell)
+
+
+@shared_task(ignore_result=True)
+def tick_policy() -> None:
+    """Delete what providers' terms do not let us keep any longer."""
+    ticks.record("tick_policy", purging.purge_expired)
 
 
 @shared_task(ignore_result=True)

@@ -14,6 +14,7 @@ class Schedule(NamedTuple):
 SCHEDULES = [
     Schedule("Queue streams that are due", "integrations.tasks.tick_streams", 30),
     Schedule("Ring for sync jobs that wait", "integrations.tasks.tick_jobs", 30),
+    Schedule("Read the past and compare ids", "integrations.tasks.tick_history", 60),
     Schedule("Hand on events", "integrations.tasks.tick_events", 30),
     Schedule("Delete old events", "integrations.tasks.tick_old_events", 600),
     Schedule("Take work from silent workers", "integrations.tasks.tick_reaper", 60),
@@ -25,7 +26,10 @@ SCHEDULES = [
     Schedule("Go on with key rotations", "integrations.tasks.tick_rotations", 30),
     Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),
     Schedule("Move deliveries on", "coaching.tasks.tick_deliveries", 30),
+    Schedule("Delete files that lay ready", "coaching.tasks.tick_originals", 300),
     Schedule("Send notifications", "coaching.tasks.tick_notifications", 30),
+    Schedule("Look for accounts that are too quiet", "coaching.tasks.tick_silence", 3600),
+    Schedule("Delete what providers let us keep no longer", "coaching.tasks.tick_policy", 86400),
     Schedule("Hand out and erase people's data", "config.tasks.tick_data_requests", 30),
     Schedule("Delete what was kept long enough", "config.tasks.tick_retention", 3600),
 ]

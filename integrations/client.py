@@ -26,7 +26,7 @@ from integrations.records import (
     WorkoutRecord,
     WorkoutSummary,
 )
-from integrations.spec import Adapter, Raw, RawPage
+from integrations.spec import Adapter, Raw, RawPage, SendsHistory
 
 READS_A_PAGE = 10  # full reads between two commits
 MOST_PAGES = 1000
@@ -103,6 +103,11 @@ def _note_foreign(connection: Connection, item: str) -> None:
     if not noted.exists():
         failed, level = AuditEntry.Outcome.FAILURE, AuditEntry.Level.SECURITY
         audit.record(FOREIGN, connection, outcome=failed, level=level, provider=connection.provider.slug, item=item)
+
+
+def _sender(adapter: Adapter) -> SendsHistory:
+    assert isinstance(adapter, SendsHistory)
+    return adapter
 
 
 class ProviderClient:
@@ -198,6 +203,13 @@ class ProviderClient:
                 except errors.DataError as exc:
                     page.bad.append(BadItem(str(raw.get("activityId") or raw.get("id") or ""), exc.message))
             yield page
+
+    def request_history(self, starts_on: date, ends_on: date) -> bool:
+        """Have the provider send these days by webhook. False, without a call, where it can but be read."""
+        if not issubclass(self._adapter_class, SendsHistory):
+            return False
+        self._call(lambda adapter: _sender(adapter).request_backfill(starts_on=starts_on, ends_on=ends_on))
+        return True
 
     def has_activity(self, external_id: str) -> bool:
         """Whether it is there, readable or not."""

@@ -114,6 +114,7 @@ class ProviderSpec:
     `account_credential` names the credential field that identifies the account for cool-downs.
     `client_signature` is the scheme by which it may sign webhooks with our client secret: looked at where operations
     demand it of an endpoint. `permissions` names what a capability rests on where a person may take that alone back.
+    `listed_days` is how far back a listing of activities goes, where it ends before the history does.
     With `subscribes` the address for webhooks is registered by calls, `Subscriptions`.
     """
 
@@ -131,6 +132,7 @@ class ProviderSpec:
     policy: ProviderPolicy = ProviderPolicy()
     client_signature: str = ""
     permissions: Mapping[Capability, str] = field(default_factory=dict)
+    listed_days: int | None = None
     subscribes: bool = False
     parts: frozenset[Part] = frozenset({Part.ADAPTER, Part.TRANSLATOR, Part.VALIDATOR, Part.SANDBOX})
 
@@ -231,6 +233,15 @@ class Adapter(Protocol):
     def activity(self, external_id: str) -> Raw: ...
     def activity_detail(self, external_id: str) -> Raw: ...
     def activity_file(self, external_id: str) -> bytes: ...
+
+
+@runtime_checkable
+class SendsHistory(Protocol):
+    """An adapter of a provider that sends what was recorded long ago by webhook, when it is asked for it."""
+
+    def request_backfill(self, *, starts_on: date, ends_on: date) -> None:
+        """Have it send what was recorded on these days, both included. Safe to repeat: it sends them once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

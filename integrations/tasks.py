@@ -6,10 +6,12 @@ from integrations import bell, credentials, events, ticks, vault
 from integrations.models import Connection, ConnectSession, Credential, SyncJob, SyncStream, VaultRotation
 from integrations.services import (
     activating,
+    backfilling,
     confirming,
     logging_in,
     looking,
     reaping,
+    reconciling,
     replaying,
     revoking,
     rotating,
@@ -120,6 +122,12 @@ def tick_jobs() -> None:
     """Ring for jobs whose delay is over, and for those whose bell got lost."""
     due = SyncJob.objects.unheard().values_list("pk", flat=True)
     ticks.record("tick_jobs", lambda: _ring(list(due[:MOST_RUNG])))
+
+
+@shared_task(ignore_result=True)
+def tick_history() -> None:
+    """Go on with windows of the past, and with the comparisons of this night."""
+    ticks.record("tick_history", lambda: backfilling.queue_due() + reconciling.queue_due())
 
 
 @shared_task(ignore_result=True)

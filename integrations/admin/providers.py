@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from accounts.operations import Operation, OperationsAdmin
 from accounts.permissions import signed_in
 from integrations import events, vault
@@ -43,11 +43,11 @@ class ProviderAdmin(OperationsAdmin):
     is_editable = True
     list_display = ("name", "slug", "mode", "connect_enabled", "sync_enabled", "deliver_enabled", "updated_at")
     list_filter = ("mode",)
-    readonly_fields = ("slug", "defaults", "client_secret_is", "updated_at")
+    readonly_fields = ("slug", "defaults", "client_secret_is", "purged", "updated_at")
     fieldsets = (
         (None, {"fields": ("name", "slug", "mode", "notice", "updated_at")}),
         ("Directions", {"fields": ("connect_enabled", "sync_enabled", "deliver_enabled")}),
-        ("Policy", {"fields": ("visible_to_coach", "cache_days", "may_merge")}),
+        ("Policy", {"fields": ("visible_to_coach", "cache_days", "may_merge", "purged")}),
         ("Addresses and limits", {"fields": ("defaults", "base_urls", "limits", "refresh_margin_s")}),
         (
             "Our application there",
@@ -86,6 +86,15 @@ class ProviderAdmin(OperationsAdmin):
             f"{key}: {limit.capacity:g} at once, {limit.per_s:.3g} a second" for key, limit in spec.limits.items()
         ]
         return "\n".join([*addresses, *limits])
+
+    @admin.display(description="Deleted since its days were over")
+    def purged(self, provider: Provider) -> str:
+        """The nightly report, as the audit log has it."""
+        subject = {"object_type": provider._meta.label_lower, "object_id": str(provider.public_id)}
+        last = AuditEntry.objects.filter(action="activities.purged", **subject).order_by("-pk").first()
+        if last is None:
+            return "nothing yet" if provider.cache_days else "nothing: they are kept"
+        return f"{last.data['removed']} of more than {last.data['days']} days, on {last.at:%d %B %Y at %H:%M} UTC"
 
     @admin.display(description="Client secret")
     def client_secret_is(self, provider: Provider) -> str:

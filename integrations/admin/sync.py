@@ -1,10 +1,14 @@
+from collections.abc import Callable
+from datetime import timedelta
+
 from django.contrib import admin
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.operations import Operation, OperationsAdmin, WordsFilter
-from integrations.models import SyncJob, SyncStream
-from integrations.services import scheduling
+from integrations.models import BackfillWindow, Reconciliation, Resource, SyncJob, SyncStream
+from integrations.services import backfilling, reconciling, scheduling
 
 
 def _run(stream: SyncStream, actor: User, _: str) -> bool:
@@ -16,6 +20,18 @@ def _run(stream: SyncStream, actor: User, _: str) -> bool:
 
 def _approve(stream: SyncStream, actor: User, reason: str) -> bool:
     return scheduling.approve_sweep(stream, by=actor, reason=reason) is not None
+
+
+def _backfill(depth: timedelta) -> Callable[[SyncStream, User, str], bool]:
+    def start(stream: SyncStream, actor: User, _: str) -> bool:
+        first = timezone.now().date() - depth
+        return stream.resource == Resource.ACTIVITIES and bool(backfilling.start(stream, first, by=actor))
+
+    return start
+
+
+def _compare(stream: SyncStream, actor: User, _: str) -> bool:
+    return stream.resource == Resource.ACTIVITIES and reconciling.look(stream, by=actor)
 
 
 def _stop(stream: SyncStream, _: User, __: str) -> bool:
@@ -45,6 +61,8 @@ class SyncStreamAdmin(OperationsAdmin):
         "last_success_at",
         "last_new_item_at",
         "last_full_at",
+        "next_reconcile_at",
+        ("silent_since", "silence_told_at"),
         "failures",
         "generation",
         "cursor",
@@ -55,6 +73,26 @@ class SyncStreamAdmin(OperationsAdmin):
     )
     operations = (
         Operation("run_now", "Run now", "A run is due at once; one that is under way is left alone.", _run),
+        Operation(
+            "read_year",
+            "Read the past year",
+            "Window by window, beside the regular runs. Where the provider sends its past once only, what it was asked "
+            "for is left out.",
+            _backfill(timedelta(days=365)),
+        ),
+        Operation(
+            "read_all",
+            "Read the whole past",
+            "Fifteen years, window by window. It takes hours and many calls; the windows can be cancelled.",
+            _backfill(backfilling.FURTHEST),
+            is_dangerous=True,
+        ),
+        Operation(
+            "compare",
+            "Compare with the provider",
+            "Looks only: the report says what differs, and the next run repairs it.",
+            _compare,
+        ),
         Operation(
             "approve_sweep",
             "Approve the held deletion",
@@ -80,7 +118,14 @@ def _release(job: SyncJob, actor: User, reason: str) -> bool:
 class SyncJobAdmin(OperationsAdmin):
     list_display = ("id", "stream", "status", "error_code", "progress", "changes", "started_at")
     list_select_related = ("stream__connection__user", "stream__connection__provider")
-    list_filter = ("status", "trigger", "stream__resource", "stream__connection__provider", ("error_code", WordsFilter))
+    list_filter = (
+        "status",
+        "mode",
+        "trigger",
+        "stream__resource",
+        "stream__connection__provider",
+        ("error_code", WordsFilter),
+    )
     linkable = ("stream", "stream__connection")
     search_fields = ("=stream__connection__user__email", "=trace_id")
     search_help_text = "The person's email or a trace id."
@@ -88,6 +133,7 @@ class SyncJobAdmin(OperationsAdmin):
     fields = (
         ("stream", "trigger", "requested_by"),
         ("status", "mode", "progress"),
+        ("since", "until"),
         ("created_at", "started_at", "heartbeat_at", "finished_at"),
         ("pages", "expected", "calls"),
         ("created_n", "updated_n", "unchanged_n", "deleted_n", "bad_n"),
@@ -116,3 +162,50 @@ class SyncJobAdmin(OperationsAdmin):
     @admin.display(description="new/changed/gone/bad")
     def changes(self, job: SyncJob) -> str:
         return f"{job.created_n}/{job.updated_n}/{job.deleted_n}/{job.bad_n}"
+
+
+def _cancel_window(window: BackfillWindow, actor: User, reason: str) -> bool:
+    return backfilling.cancel(window, by=actor, reason=reason)
+
+
+@admin.register(BackfillWindow)
+class BackfillWindowAdmin(OperationsAdmin):
+    list_display = ("id", "stream", "starts_on", "ends_on", "status", "finished_at")
+    list_select_related = ("stream__connection__user", "stream__connection__provider")
+    list_filter = ("status", "stream__connection__provider")
+    linkable = ("stream", "job")
+    search_fields = ("=stream__connection__user__email",)
+    search_help_text = "The person's email."
+    ordering = ("-pk",)
+    fields = (
+        "stream",
+        ("starts_on", "ends_on"),
+        ("status", "finished_at"),
+        "job",
+        ("requested_by", "created_at"),
+        "asked_at",
+    )
+    operations = (
+        Operation(
+            "cancel", "Cancel", "The window is not read, or not to its end; what was read stays.", _cancel_window
+        ),
+    )
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(OperationsAdmin):
+    list_display = ("id", "stream", "there_n", "here_n", "lacking_n", "changed_n", "gone_n", "created_at")
+    list_select_related = ("stream__connection__user", "stream__connection__provider")
+    list_filter = ("stream__connection__provider",)
+    linkable = ("stream", "job", "repaired_by")
+    search_fields = ("=stream__connection__user__email",)
+    search_help_text = "The person's email."
+    ordering = ("-pk",)
+    fields = (
+        "stream",
+        ("job", "since", "created_at"),
+        ("there_n", "here_n"),
+        ("lacking_n", "changed_n", "gone_n"),
+        "samples",
+        "repaired_by",
+    )

@@ -17,6 +17,7 @@ from accounts.models import User
 from integrations import bell, registry
 from integrations.models import BackfillWindow, Resource, SyncJob, SyncStream
 from integrations.services import reading, scheduling
+from integrations.spec import SendsHistory
 
 DAY = timedelta(days=1)
 WINDOW = timedelta(days=30)
@@ -27,8 +28,8 @@ Status = BackfillWindow.Status
 
 
 def is_once_only(stream: SyncStream) -> bool:
-    """Whether the provider sends a part of the history when it is asked for it, and once."""
-    return hasattr(registry.adapter_class(stream.connection.provider.slug), "request_backfill")
+    """Whether the provider sends a part of the history by itself when it is asked for it, and only once."""
+    return issubclass(registry.adapter_class(stream.connection.provider.slug), SendsHistory)
 
 
 @transaction.atomic
@@ -88,9 +89,10 @@ def go_on(stream: SyncStream) -> None:
         _queue(stream)
 
 
-def close(job: SyncJob, status: str) -> None:
+def close(job: SyncJob, stream: SyncStream, status: str) -> None:
     """The run of a window ended."""
-    BackfillWindow.objects.open().filter(job=job).update(status=status, finished_at=Now())
+    asked = {"asked_at": Now()} if status == Status.DONE and is_once_only(stream) else {}
+    BackfillWindow.objects.open().filter(job=job).update(status=status, finished_at=Now(), **asked)
 
 
 def _queue(stream: SyncStream) -> bool:

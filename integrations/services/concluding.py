@@ -98,7 +98,7 @@ def compared(
 def _end_beside(job: SyncJob, stream: SyncStream, fate: str) -> None:
     """A run that does not move the stream's clock ended: what it was for ends with it, and the next may begin."""
     if job.mode == SyncJob.Mode.BACKFILL:
-        backfilling.close(job, fate)
+        backfilling.close(job, stream, fate)
     else:
         SyncStream.objects.filter(pk=stream.pk).update(next_reconcile_at=reading.next_night(stream.connection))
     backfilling.go_on(stream)

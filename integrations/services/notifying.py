@@ -5,7 +5,9 @@ A webhook disconnects nobody and deletes nothing: it is a hint about what to loo
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least, Now
 
@@ -60,8 +62,14 @@ def _take(connection: Connection, event: ProviderEvent) -> Effect:
         record = _read_activity(connection, event)
     except errors.DataError as exc:
         return Effect(Verdict.BAD_ITEM, connection, exc.message)
-    sinks.get(event.resource).upsert(connection, [record])
+    if sinks.get(event.resource).upsert(connection, [record]).created:
+        transaction.on_commit(partial(_note_new, connection.pk, event.resource))
     return Effect(Verdict.APPLIED, connection)
+
+
+def _note_new(connection_id: int, resource: str) -> None:
+    """By itself: a run holds the stream's row while it waits for what this transaction wrote."""
+    SyncStream.objects.filter(connection=connection_id, resource=resource).update(last_new_item_at=Now())
 
 
 def _read_activity(connection: Connection, event: ProviderEvent) -> ActivityRecord:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from integrations.client import Page, ProviderClient
 from integrations.models import Connection, Resource, SyncJob, SyncStream
+from integrations.registry import spec_for
 
 type Known = Callable[[Sequence[str]], Mapping[str, str]]
 
@@ -61,11 +62,14 @@ class History:
         held = day_of(stream.cursor, "held_from") if stream.sweep_approved_n else None
         asked = [day for day in (repair, held) if day is not None]
         if asked or stream.last_full_at is None or stream.last_full_at < timezone.now() - REREAD_EVERY:
-            return Plan(Mode.FULL, allowed_since(stream, min(through, month, *asked)))
+            return Plan(Mode.FULL, listed_since(stream, min(through, month, *asked)))
         overlap = timedelta(seconds=stream.overlap_s) or OVERLAP
-        return Plan(Mode.INCREMENTAL, allowed_since(stream, min(through, today) - overlap))
+        return Plan(Mode.INCREMENTAL, listed_since(stream, min(through, today) - overlap))
 
     def pages(self, client: ProviderClient, job: SyncJob, known: Known) -> Iterator[Page[Any]]:  # noqa: ARG002
+        """None at all where the provider is asked to send a part of the history instead."""
+        if job.since and job.until and client.request_history(job.since, job.until):
+            return iter(())
         return client.activities(job.since, job.until)
 
     def has(self, client: ProviderClient, external_id: str) -> bool:
@@ -82,7 +86,15 @@ def day_of(cursor: Mapping[str, Any], key: str) -> date | None:
 
 def allowed_since(stream: SyncStream, since: date) -> date:
     """Not earlier than the provider's terms let us keep anything."""
-    days = stream.connection.provider.cache_days
+    return _at_most(stream.connection.provider.cache_days, since)
+
+
+def listed_since(stream: SyncStream, since: date) -> date:
+    """Not earlier than that, nor than the provider's listing goes back."""
+    return _at_most(spec_for(stream.connection.provider.slug).listed_days, allowed_since(stream, since))
+
+
+def _at_most(days: int | None, since: date) -> date:
     return since if days is None else max(since, timezone.now().date() - timedelta(days=days))
 
 

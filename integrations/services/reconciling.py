@@ -91,4 +91,4 @@ def _since(stream: SyncStream) -> date:
     today = timezone.now().date()
     read = stream.windows.filter(status=BackfillWindow.Status.DONE).aggregate(first=Min("starts_on"))["first"]
     since = today - reading.REREAD if read is None or stream.windows.open().exists() else max(read, today - DEPTH)
-    return reading.allowed_since(stream, since)
+    return reading.listed_since(stream, since)

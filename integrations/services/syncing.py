@@ -144,7 +144,7 @@ def _confirmed(walk: Pass, client: ProviderClient, reader: reading.Reader) -> Se
     what slipped between two pages is not gone.
     """
     there = walk.there
-    if there is None:
+    if there is None or walk.job.mode == SyncJob.Mode.BACKFILL:  # a window of the history only adds to it
         return None
     for external_id in sorted(concluding.to_confirm(walk.job, walk.stream, walk.sink, there)):
         _stop_when_forbidden(walk.stream)
