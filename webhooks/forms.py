@@ -1,6 +1,6 @@
 """What operations fill in: endpoints, secrets, and which events to replay."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.utils import timezone
@@ -26,13 +26,17 @@ class Reasoned(forms.Form):
 
 
 class EndpointForm(AnyForm):
-    reason = forms.CharField(min_length=5, max_length=200, help_text=WHY)
+    reason = forms.CharField(min_length=5, max_length=200, help_text=WHY, widget=forms.TextInput(attrs={"size": 60}))
 
     class Meta:
         model = WebhookEndpoint
         fields = (
             "provider", "name", "strict_order", "must_be_signed", "max_body_bytes", "tolerance_s", "registration"
         )  # fmt: skip
+        widgets: ClassVar[dict[str, Any]] = {
+            "registration": forms.Textarea(attrs={"rows": 3, "cols": 60}),
+            "max_body_bytes": forms.NumberInput(attrs={"size": 12}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -176,7 +176,7 @@ def _sent(sandbox: Sandbox, sent: list[Sent]) -> str:
     if not sandbox.tellings:
         return ""
     rows = "".join(_sent_row(sandbox, each) for each in reversed(sent[-SENT_SHOWN:]))
-    head = "<tr><th>At (UTC)</th><th>Answer</th><th>Told</th><th>Account</th><th>Sent</th><th>In-box</th><th>Trace id</th></tr>"
+    head = "<tr><th>At (UTC)</th><th>Answer</th><th>In-box</th><th>Told</th><th>Account</th><th>Sent</th><th>Trace id</th></tr>"
     table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
     box = f"<div class='box' tabindex='0' role='region' aria-label='Webhooks sent'>{table}</div>"
     return f"<section class='card log'><h2>Webhooks sent</h2>{box if rows else NONE}</section>"
@@ -191,7 +191,7 @@ def _sent_row(sandbox: Sandbox, each: Sent) -> str:
     times = "once" if each.tries == 1 else f"{each.tries} times"
     return (
         f"<tr{' class=bad' if each.status != 200 else ''}><td>{_clock(each.at)}</td><td class='answer'>{escape(answer)}</td>"
-        f"<td>{escape(each.words)}</td><td>{escape(each.account)}</td><td>{times}</td><td>{link}</td>"
+        f"<td>{link}</td><td>{escape(each.words)}</td><td>{escape(each.account)}</td><td>{times}</td>"
         f"<td><code>{escape(each.trace_id)}</code></td></tr>"
     )
 

@@ -159,6 +159,11 @@ def test_every_list_and_row_opens(ops: Client, dead: list[WebhookEvent], endpoin
         assert ops.get(f"{reverse(LIST)}?{query}").status_code == 200
 
 
+def test_an_address_that_names_no_endpoint_is_none(ops: Client, endpoint: WebhookEndpoint) -> None:
+    for odd in ("x", f"{endpoint.pk}/x", "99999", "_5"):
+        assert ops.get(f"/admin/webhooks/webhookendpoint/{odd}/change/").status_code in (302, 404)
+
+
 def test_an_endpoint_is_made_and_its_address_shown(ops: Client, provider: Provider) -> None:
     said = {
         "provider": provider.pk, "name": "new", "max_body_bytes": 1000000, "tolerance_s": 300, "registration": "{}",

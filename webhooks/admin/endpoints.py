@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -91,7 +92,7 @@ class WebhookEndpointAdmin(OperationsAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         links = [{"title": "Rotate the secret", "name": "admin:webhooks_webhookendpoint_rotate"}]
-        found = WebhookEndpoint.objects.filter(pk=object_id).select_related("provider").first()
+        found = self.get_object(request, unquote(object_id))
         if found and subscribing.is_offered(found):
             links.append({"title": "Subscription", "name": "admin:webhooks_webhookendpoint_subscription"})
         links = links if self.may_operate(request) else []
