@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.http.request import validate_host
 from django.template import TemplateSyntaxError, engines
 
 SHORTEST_TOKEN = 20
@@ -24,6 +25,16 @@ def demo_stays_at_home(**_: Any) -> list[CheckMessage]:
         words = f"Demo mode lets anybody log in as anybody, and answers to {', '.join(strangers)}."
         return [Error(words, hint="Unset DEMO, or leave SITE_URL and ALLOWED_HOSTS at loopback.", id="config.E001")]
     return []
+
+
+@register(Tags.security)
+def site_url_is_ours(**_: Any) -> list[CheckMessage]:
+    """Providers send people and webhooks to SITE_URL: all of them would be refused."""
+    host = urlsplit(settings.SITE_URL).hostname or ""
+    if validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
+        return []
+    words = f"SITE_URL names {host or 'no host'}, which is not in ALLOWED_HOSTS."
+    return [Error(words, hint="Add it to ALLOWED_HOSTS, or correct SITE_URL.", id="config.E004")]
 
 
 @register(Tags.security)

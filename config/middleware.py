@@ -1,9 +1,11 @@
 """What every request passes: its trace id, and how its viewer reads times."""
 
+import re
 from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone
@@ -14,6 +16,8 @@ from integrations import tracing
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 log = structlog.get_logger("request")
+CALLBACK = re.compile(r"/connections/[^/]+/callback/?")
+LONGEST_HOST = 255
 QUIET = ("/static/", "/health/", "/metrics")
 
 
@@ -47,6 +51,8 @@ class IntakeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if CALLBACK.fullmatch(request.path_info) and (refusal := _refuse_strange_host(request)):
+            return refusal
         if not request.path_info.startswith("/webhooks/"):
             return self.get_response(request)
         ip = request.META.get("REMOTE_ADDR", "")
@@ -58,6 +64,8 @@ class IntakeMiddleware:
             return response
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
+        if refusal := _refuse_strange_host(request):
+            return refusal
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             return JsonResponse({"error": "https_only"}, status=403)
         try:
@@ -66,6 +74,18 @@ class IntakeMiddleware:
             return JsonResponse({"error": "not_found"}, status=404)
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         return response
+
+
+def _refuse_strange_host(request: HttpRequest) -> HttpResponse | None:
+    """A provider came to a name that is not ours: what it was told and what the proxy passes on do not agree."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        hint = "add the host to ALLOWED_HOSTS, or correct SITE_URL and register the address at the provider anew"
+        asked = request.META.get("HTTP_HOST", "")[:LONGEST_HOST]
+        log.error("strange_host", host=asked, site_url=settings.SITE_URL, set=hint)
+        return HttpResponse("This host is not ours.", status=400, content_type="text/plain")
+    return None
 
 
 class ViewerMiddleware:
