@@ -30,6 +30,8 @@ class GarminSandbox(WidgetRoutes, WorkoutRoutes, DetailRoutes):
     }
     actions: ClassVar[Mapping[str, str]] = {
         "train": "Record an activity on this day",
+        "retrain": "Change what was recorded on this day",
+        "untrain": "Delete what was recorded on this day",
         "expire": "Let the access tokens run out",
         "revoke": "Log out everywhere",
         "toggle-mfa": "Switch the second factor",
@@ -82,8 +84,16 @@ class GarminSandbox(WidgetRoutes, WorkoutRoutes, DetailRoutes):
             self.state.revoke(person["email"])
         elif what == "toggle-mfa":
             person["mfa"] = not person["mfa"]
-        else:
+        elif what == "train":
             self._train(person, date.fromisoformat(value))
+        else:
+            on = [row for row in person["activities"] if row["startTimeLocal"][:10] == value]
+            if not on:
+                raise ValueError("nothing was recorded on that day")
+            if what == "untrain":
+                person["activities"].remove(on[0])
+            else:
+                on[0] |= {"activityName": f"{on[0]['activityName']} again", "duration": on[0]["duration"] + 60}
 
     def _train(self, person: dict[str, Any], on: date) -> None:
         """An activity arrives, perhaps late: the listing puts it where its day says."""

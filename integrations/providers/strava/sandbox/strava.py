@@ -43,6 +43,8 @@ class StravaSandbox(Sandbox):
     own_faults: ClassVar[Mapping[str, OwnFault]] = FAULTS
     actions: ClassVar[Mapping[str, str]] = {
         "train": "Record an activity on this day",
+        "retrain": "Change the newest activity",
+        "untrain": "Delete the newest activity",
         "expire": "Let the access tokens run out",
         "revoke": "Take back the yes, as under My Apps",
     }
@@ -100,6 +102,10 @@ class StravaSandbox(Sandbox):
             if what == "train":
                 start = datetime.combine(date.fromisoformat(value), datetime.now(UTC).timetz())
                 about = self.state.record(person, start)
+            elif what == "retrain":
+                about |= {"name": f"{about['name']} again", "moving_time": about["moving_time"] + 60}
+            elif what == "untrain":
+                person["activities"].remove(about)
             elif what == "expire":
                 self.state.expire(key)
             elif what == "revoke":
@@ -328,8 +334,9 @@ def _events(owner: int, activity: int, what: str) -> list[emitting.Event]:
     came = emitting.happened("activity", activity, "create", owner=owner)
     changed = emitting.happened("activity", activity, "update", owner=owner, updates={"title": "Renamed"})
     gone = emitting.happened("athlete", owner, "update", owner=owner, updates={"authorized": "false"})
+    deleted = emitting.happened("activity", activity, "delete", owner=owner)
     told = {
-        "train": [came], "stale": [changed], "unsigned": [changed],
+        "train": [came], "retrain": [changed], "untrain": [deleted], "stale": [changed], "unsigned": [changed],
         "again": [came, came], "late": [came | {"event_time": came["event_time"] - 3600}],
         "reorder": [changed | {"event_time": changed["event_time"] + 1}, came], "revoke": [gone], "forge": [gone],
     }  # fmt: skip
