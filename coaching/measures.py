@@ -5,6 +5,7 @@ from typing import Literal
 
 METRES_PER_MILE = 1609.344
 METRES_PER_YARD = 0.9144
+METRES_PER_FOOT = 0.3048
 POUNDS_PER_KG = 1 / 0.45359237
 SHORTEST_IN_MILES_M = 160.0
 SLOWEST_MPS = 0.01  # slower than any snail: not a pace but a slip
@@ -62,6 +63,11 @@ def _imperial_distance(metres: float) -> str:
     if metres < SHORTEST_IN_MILES_M:
         return f"{trimmed(metres / METRES_PER_YARD, 0)} yd"
     return f"{trimmed(metres / METRES_PER_MILE, 2)} mi"
+
+
+def height(metres: float, units: str) -> str:
+    """Of climbs: never in kilometres."""
+    return f"{metres / METRES_PER_FOOT:,.0f} ft" if units == "imperial" else f"{metres:,.0f} m"
 
 
 def weight(kilograms: float, units: str) -> str:

@@ -150,6 +150,8 @@ CELERY_TASK_ROUTES = {  # where each task waits: what somebody looks at, the lon
     "integrations.tasks.check_connection": {"queue": "interactive"},
     "integrations.tasks.renew_credential": {"queue": "interactive"},
     "integrations.tasks.self_test": {"queue": "interactive"},
+    "coaching.tasks.read_details": {"queue": "interactive"},
+    "coaching.tasks.fetch_original": {"queue": "interactive"},
     "integrations.tasks.run_sync": {"queue": "sync"},
     "webhooks.tasks.process_events": {"queue": "webhooks"},
     "integrations.tasks.confirm_connection": {"queue": "housekeeping"},

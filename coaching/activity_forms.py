@@ -1,0 +1,32 @@
+from typing import Any
+
+from django import forms
+
+from coaching.files.reading import MOST_BYTES
+from coaching.words import sport_in_words
+from integrations.records import Sport
+
+
+class ActivityFilterForm(forms.Form):
+    """The list's filters; anything unknown in the address is ignored, never an error."""
+
+    sport = forms.ChoiceField(
+        required=False, choices=[("", "Any sport"), *((sport.value, sport_in_words(sport)) for sport in Sport)]
+    )
+    first = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    last = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def lookups(self) -> dict[str, Any]:
+        self.is_valid()
+        wanted = {"sport": "sport", "first": "day__gte", "last": "day__lte"}
+        return {lookup: value for name, lookup in wanted.items() if (value := self.cleaned_data.get(name))}
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label="File",
+        allow_empty_file=True,  # the reader says it in better words
+        max_length=255,
+        widget=forms.ClearableFileInput(attrs={"accept": ".fit,.tcx,.gpx,.zip"}),
+        help_text=f"FIT, TCX or GPX, or a zip of up to 20 of them; at most {MOST_BYTES >> 20} MB.",
+    )

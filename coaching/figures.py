@@ -1,0 +1,111 @@
+"""What a page tells of one activity in words: its start on whose clock, its sums, and who may see it for how long."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from accounts.models import User
+from coaching import measures, policies, series_charts
+from coaching.models import Activity, CoachingLink, Scope
+from coaching.models.activity import FILE
+from integrations.models import Provider
+from integrations.recent import Recent
+
+NAMES_FRESH_S = 30.0
+WITHHELD = "not shared with you"
+
+_names: Recent[str, dict[str, str]] = Recent(NAMES_FRESH_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A sum with its name. `is_known` is False where `value` says why there is none."""
+
+    name: str
+    value: str
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When it began on the wearer's clock; whose clock that is, where the viewer's shows something else."""
+
+    local: datetime
+    zone: str = ""
+    viewers: datetime | None = None
+
+
+def source_name(source: str) -> str:
+    if source == FILE:
+        return "an uploaded file"
+    return _names.get("all", _read_names).get(source, source)
+
+
+def start_of(activity: Activity, viewer: User) -> Start:
+    local, viewers = activity.local_start, activity.started_at.astimezone(viewer.zone)
+    if local.utcoffset() == viewers.utcoffset():
+        return Start(local)
+    return Start(local, activity.time_zone or _offset(activity.utc_offset_s), viewers)
+
+
+def figures(activity: Activity, viewer: User, *, with_heart_rate: bool) -> list[Figure]:
+    """Every sum that an activity may have; what its source does not tell is said so, never shown as 0."""
+    source, units = source_name(activity.source), viewer.units
+    speed = activity.distance_m / activity.duration_s if activity.distance_m and activity.duration_s else None
+    title, unit, write = series_charts.speed_words(activity.sport, units)
+    shown = [
+        ("Time", measures.clock(activity.duration_s)),
+        ("Distance", measures.distance(activity.distance_m, units) if activity.distance_m else ""),
+        (title, f"{write(speed)} {unit}" if speed else ""),
+        ("Ascent", measures.height(activity.ascent_m, units) if activity.ascent_m is not None else ""),
+        ("Energy", f"{activity.energy_kcal:.0f} kcal" if activity.energy_kcal else ""),
+        ("Load", f"{activity.load:.0f}" if activity.load is not None else ""),
+    ]
+    found = [Figure(name, value) if value else _missing(name, source) for name, value in shown]
+    return found + _heart_rates(activity, source, with_heart_rate=with_heart_rate)
+
+
+def who_sees(source: str, athlete: User) -> list[str]:
+    """To the athlete, in plain words: who can see activities of this source, and for how long they stay."""
+    standing, name = policies.standing(), source_name(source)
+    if source in standing.hidden_from_coach:
+        seen = [f"Only you. The terms of {name} do not let us show it to anybody else, your coaches included."]
+    else:
+        seen = _coaches(athlete)
+    days = standing.kept_days.get(source)
+    if days is not None:
+        kept = f"The terms of {name} let us keep it for {days} days after it took place; then it is deleted here."
+    elif source == FILE:
+        kept = "It stays until you delete the upload, or your account. The file itself can only be fetched by you."
+    else:
+        kept = f"It stays until you delete your account. What you delete at {name} goes from here, too."
+    return [*seen, kept]
+
+
+def _coaches(athlete: User) -> list[str]:
+    links = CoachingLink.objects.active().filter(athlete=athlete, scopes__contains=[Scope.ACTIVITIES])
+    found = []
+    for link in links.select_related("coach").order_by("pk"):
+        also = "with heart rate" if Scope.HEART_RATE in link.scopes else "without heart rate"
+        found.append(f"You, and {link.coach.get_short_name()}, who sees it {also} as long as you allow it.")
+    return found or ["Only you. None of your coaches may see your activities."]
+
+
+def _missing(name: str, source: str) -> Figure:
+    return Figure(name, "needs a heart rate" if name == "Load" else f"not provided by {source}", is_known=False)
+
+
+def _heart_rates(activity: Activity, source: str, *, with_heart_rate: bool) -> list[Figure]:
+    rates = {"Average heart rate": activity.avg_hr, "Highest heart rate": activity.max_hr}
+    if not with_heart_rate:
+        return [Figure("Heart rate", WITHHELD, is_known=False)]
+    return [Figure(name, f"{rate} bpm") if rate else _missing(name, source) for name, rate in rates.items()]
+
+
+def _offset(seconds: int) -> str:
+    sign, whole = ("-" if seconds < 0 else "+"), timedelta(seconds=abs(seconds))
+    hours, minutes = divmod(whole.seconds // 60, 60)
+    return f"UTC{sign}{hours}:{minutes:02}" if seconds else "UTC"
+
+
+def _read_names() -> dict[str, str]:
+    return dict(Provider.objects.values_list("slug", "name"))
