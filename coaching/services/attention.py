@@ -120,13 +120,14 @@ def _failed(link: Any) -> Concern | None:
 def _account(link: Any) -> Concern | None:
     if link.account in ("active", "pending"):
         return None
-    since = link.account_since or link.started_at
-    number = max((timezone.now() - since).days, 0)
     what = {
         "needs_reauth": "The account asks for a new login",
         "paused": "The connection is paused",
-    }.get(link.account, "No account is connected")
-    return Concern(link, "account", 2, number, f"{what}, {_for_days(number)}.", "Write a note", _notes(link))
+        None: "No account is connected",
+    }[link.account]
+    number = max((timezone.now() - (link.account_since or link.started_at)).days, 0)
+    rank = 2 if link.account else 5  # what worked once and broke comes before what never worked
+    return Concern(link, "account", rank, number, f"{what}{_for_days(number)}.", "Write a note", _notes(link))
 
 
 def _missed(link: Any, days: Days) -> Concern | None:
@@ -165,7 +166,7 @@ def _ending(link: Any) -> Concern | None:
         words = f"The plan ended {'yesterday' if left == -1 else f'{-left} days ago'}."
     else:
         words = f"The plan ends {'today' if left == 0 else 'tomorrow' if left == 1 else f'in {left} days'}."
-    return Concern(link, "ending", 5, PLAN_ENDS_DAYS - left, words, "Plan on", _week(link))
+    return Concern(link, "ending", 6, PLAN_ENDS_DAYS - left, words, "Plan on", _week(link))
 
 
 def _unanswered(link: Any) -> Concern | None:
@@ -174,11 +175,11 @@ def _unanswered(link: Any) -> Concern | None:
     number = (timezone.now() - link.offered_since).days
     offers = "An offer has" if link.offered_n == 1 else f"{link.offered_n} offers have"
     words = f"{offers} not been answered, the oldest for {number} days."
-    return Concern(link, "unanswered", 6, link.offered_n, words, "Write a note", _notes(link))
+    return Concern(link, "unanswered", 7, link.offered_n, words, "Write a note", _notes(link))
 
 
 def _for_days(number: int) -> str:
-    return "since today" if number == 0 else "for a day" if number == 1 else f"for {number} days"
+    return "" if number == 0 else ", for a day" if number == 1 else f", for {number} days"
 
 
 def _notes(link: CoachingLink) -> str:

@@ -85,7 +85,7 @@ def session_chip(session: Session) -> SafeString:
     """Name, word and shape."""
     mark = MARKS[code_of(session)]
     return format_html(
-        '<span class="badge {}">{}<span class="clip-line">{}</span> {}</span>',
+        '<span class="badge {}">{}<span class="clip-line">{}</span> · {}</span>',
         mark.tone, _icon(mark.icon, 16), name_of(session), _word(session),
     )  # fmt: skip
 

@@ -1,14 +1,17 @@
 """The people and switches that a fresh demo starts with. What visitors changed since is left alone."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import requests
 from allauth.account.models import EmailAddress
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from coaching.models import CoachingLink, Scope
+from config.demo import past
 from config.demo.people import ATHLETES, COACH, OPERATOR, PASSWORD, Person
 from integrations import logins, registry, vault
 from integrations.models import Provider, ProviderMode
@@ -17,6 +20,13 @@ from webhooks.models import WebhookEndpoint
 from webhooks.services import securing, subscribing
 
 GENEROUS = {"capacity": 100, "per_s": 100}  # a demo's visitors do not wait for a bucket
+EVERYTHING = [Scope.PLAN, Scope.ACTIVITIES, Scope.HEART_RATE, Scope.NOTES]
+CONSENT = {  # who allows more, or less, than activities
+    "ada@demo.example": EVERYTHING,
+    "ben@demo.example": EVERYTHING,
+    "elif@demo.example": [Scope.PLAN],
+    "finn@demo.example": [Scope.PLAN, Scope.ACTIVITIES, Scope.NOTES],
+}
 ENDPOINT = "Demo"
 SANDBOX_WITHIN_S = 20.0
 LOOK_S = 0.1
@@ -30,10 +40,17 @@ def seed(sandbox_url: str) -> None:
     coach, _ = _settle(COACH)
     User.objects.start_coaching(coach)
     _settle(OPERATOR, is_staff=True, is_superuser=True)
+    new: dict[str, CoachingLink] = {}
+    began = timezone.now() - timedelta(days=30)
     for person in ATHLETES:
         athlete, is_new = _settle(person)
         if is_new:
-            CoachingLink.objects.create(coach=coach, athlete=athlete, scopes=[Scope.PLAN, Scope.ACTIVITIES])
+            scopes = CONSENT.get(person.email, [Scope.PLAN, Scope.ACTIVITIES])
+            new[person.email] = CoachingLink.objects.create(
+                coach=coach, athlete=athlete, scopes=scopes, started_at=began
+            )
+    if new:
+        past.tell(coach, new)
 
 
 def point_at_sandbox(slug: str, sandbox_url: str) -> None:

@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, clear_url_caches, include, path, reverse
 
 from accounts.models import User
 from coaching.models import CoachingLink
+from coaching.services import inviting
 from config import urls
 from config.checks import demo_stays_at_home
 from config.demo import mailbox, seeding
@@ -80,7 +81,7 @@ def test_seeding_again_leaves_what_visitors_changed() -> None:
     coach = User.objects.get(email=COACH.email)
     assert coach.is_coach
     assert CoachingLink.objects.active_for_coach(coach).count() == len(ATHLETES) == 6
-    CoachingLink.objects.filter(athlete__email=ATHLETES[0].email).delete()
+    inviting.end_link(CoachingLink.objects.get(athlete__email=ATHLETES[0].email), by=coach)
     User.objects.filter(pk=coach.pk).update(display_name="Somebody Else")
     seeding.seed("http://127.0.0.1:9011")
     assert CoachingLink.objects.active_for_coach(coach).count() == 5
