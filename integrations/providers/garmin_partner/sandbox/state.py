@@ -30,6 +30,8 @@ NAMES = [
     ("athlete2", "Ben Breeze"),
     ("athlete3", "Chen Wei"),
     ("athlete4", "Dana Dunes"),
+    ("athlete5", "Elif Ebru"),
+    ("athlete6", "Finn Fjord"),
 ]
 
 type Person = dict[str, Any]

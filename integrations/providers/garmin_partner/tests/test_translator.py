@@ -302,7 +302,10 @@ def test_an_account_is_its_id_and_what_it_allows() -> None:
     raw = {"userId": "d3a1f0", "permissions": ["ACTIVITY_EXPORT"]}
     assert translator.to_account(raw) == AccountRecord(external_id="d3a1f0", permissions=("ACTIVITY_EXPORT",))
     assert translator.to_account({"userId": "d3a1f0"}).permissions is None
-    for odd in ({}, {"userId": None}, {"userId": "d3a1f0", "permissions": "all"}, {"userId": {}}):
+    oddities: list[dict[str, Any]] = [
+        {}, {"userId": None}, {"userId": "d3a1f0", "permissions": "all"}, {"userId": {}},
+    ]  # fmt: skip
+    for odd in oddities:
         with pytest.raises(errors.DataError):
             translator.to_account(odd)
 
