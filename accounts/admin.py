@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
@@ -11,13 +9,12 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from accounts import retention
+from accounts.login_admin import LoginApplicationAdmin
 from accounts.models import AuditEntry, DataRequest, User
 from accounts.operations import Operation, OperationsAdmin, Panel, add_panel
 from accounts.permissions import signed_in
 
-admin.site.unregister(EmailAddress)  # allauth's page would hand an account to another address, without a trace
-admin.site.unregister(Authenticator)  # allauth's pages show the seeds of second factors
-admin.site.unregister(UserSession)  # and keys of sessions
+__all__ = ["AuditEntryAdmin", "LoginApplicationAdmin", "UserAdmin"]
 
 
 def _deactivate(user: User, actor: User, _: str) -> bool:

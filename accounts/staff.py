@@ -7,12 +7,14 @@ VIEW, OPERATE, SECRETS = "Operations: view", "Operations: operate", "Operations:
 OURS = Q(content_type__app_label__in=["accounts", "integrations", "webhooks", "coaching"])
 SCHEDULES = Q(content_type__app_label="django_celery_beat")
 PEOPLE = Q(content_type__app_label="accounts", content_type__model="user")
+LOGINS = Q(content_type__app_label="accounts", content_type__model="loginapplication")
 
 GROUPS = {
     VIEW: (OURS | SCHEDULES) & Q(codename__startswith="view_"),
-    OPERATE: ((OURS | SCHEDULES) & Q(codename__startswith="change_") & ~PEOPLE) | Q(codename="add_maintenancewindow"),
+    OPERATE: ((OURS | SCHEDULES) & Q(codename__startswith="change_") & ~PEOPLE & ~LOGINS)
+    | Q(codename="add_maintenancewindow"),
     SECRETS: (PEOPLE & Q(codename="change_user"))
-    | Q(codename__in=["set_provider_secrets", "set_webhook_secrets", "rotate_keys"]),
+    | Q(codename__in=["set_provider_secrets", "set_webhook_secrets", "rotate_keys", "set_login_secrets"]),
 }
 
 

@@ -59,6 +59,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return answer(request, 404)
 
 
+def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """allauth's limits answer with it, too."""
+    return answer(request, 429)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     return answer(request, 500)
 
