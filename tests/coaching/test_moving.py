@@ -184,7 +184,7 @@ class TestThePlan:
         assert (entry.actor, entry.data) == (link.coach, {"was": monday.isoformat(), "on": friday.isoformat()})
         while events.dispatch_due():
             pass
-        told = Notification.objects.get(template="share_moved")
+        told = Notification.objects.get(template="share_moved", channel="in_app")
         assert told.recipient == link.athlete
         assert "Carla Coach moved “Easy run”" in told.context["text"]
 
@@ -194,7 +194,7 @@ class TestThePlan:
         assert planning.move(offer(link, on=monday), friday, by=link.athlete)
         while events.dispatch_due():
             pass
-        assert Notification.objects.get(template="share_moved").recipient == link.coach
+        assert Notification.objects.get(template="share_moved", channel="in_app").recipient == link.coach
 
     def test_to_the_day_where_it_is_changes_nothing(self, link: CoachingLink, monday: date) -> None:
         assert not planning.move(offer(link, on=monday), monday, by=link.coach)
