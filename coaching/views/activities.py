@@ -133,9 +133,7 @@ def _match(found: Activity, user: User) -> dict[str, Any] | None:
     match = Match.objects.filter(activity=found).select_related("share__revision", "share__link").first()
     if match is None or user.pk not in {match.share.link.coach_id, match.share.link.athlete_id}:
         return None
-    is_coach = match.share.link.coach_id == user.pk
-    page = reverse("coaching:delivery" if is_coach else "coaching:offer", args=[match.share.public_id])
-    return {"match": match, "share": match.share, "page": page}
+    return {"match": match, "share": match.share}
 
 
 def _as_of(found: Activity) -> Any:

@@ -162,18 +162,10 @@ class Gateway:
         """
         started = self._clock()
         end = started + self.policies.deadline
+        end = end if deadline is None else min(end, deadline)
         requests_kwargs["headers"] = self._traced(headers)
-        call = _Call(
-            method,
-            self._base_urls[base] + path,
-            operation,
-            scope,
-            LANES.get(direction, INTERACTIVE),
-            end if deadline is None else min(end, deadline),
-            requests_kwargs,
-            idempotent,
-            is_file,
-        )
+        url, lane = self._base_urls[base] + path, LANES.get(direction, INTERACTIVE)
+        call = _Call(method, url, operation, scope, lane, end, requests_kwargs, idempotent, is_file)
         try:
             if data_type is None:
                 return self._called(call, direction)

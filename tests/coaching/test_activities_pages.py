@@ -191,9 +191,9 @@ def test_the_planned_workout_is_named_to_who_planned_it_and_who_did_it(
     )
     share(link, Scope.ACTIVITIES)
     CoachingLink.objects.create(coach=other_coach, athlete=athlete, scopes=[Scope.PLAN, Scope.ACTIVITIES])
-    for client, name in ((as_athlete, "offer"), (as_coach, "delivery")):
+    for client in (as_athlete, as_coach):
         text = page(client, found)
-        assert reverse(f"coaching:{name}", args=[planned.public_id]) in text
+        assert reverse("coaching:session", args=[planned.public_id]) in text
         assert "100 % of the planned time" in text
     rival = Client()
     rival.force_login(other_coach)
