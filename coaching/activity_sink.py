@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -120,18 +120,23 @@ def store(origin: Origin, records: Sequence[ActivityRecord], *, connection: Conn
     rows = _rows(_kept(origin.source, records))
     if not rows:
         return Changes()
-    arrays = {name: [row[name] for row in rows.values()] for name in COLUMNS}
-    whose = {
-        "athlete": origin.athlete_id, "connection": origin.connection_id, "source": origin.source,
-        "file_hash": origin.file_hash,
-    }  # fmt: skip
-    with database.cursor() as cursor:
-        cursor.execute(_UPSERT, {**whose, **arrays})
-        written = cursor.fetchall()
+    written = write(origin, rows.values())
     days = {day for _, *both in written for day in both if day is not None}
     announce(origin.athlete_id, [pk for pk, _, _ in written], days, connection=connection)
     created = sum(before is None for _, _, before in written)
     return Changes(created, len(written) - created, len(rows) - len(written))
+
+
+def write(origin: Origin, rows: Collection[Mapping[str, Any]]) -> list[tuple[int, date, date | None]]:
+    """(id, day, its day before or None) of what is new or was changed: one statement, and nothing else is written."""
+    whose = {
+        "athlete": origin.athlete_id, "connection": origin.connection_id, "source": origin.source,
+        "file_hash": origin.file_hash,
+    }  # fmt: skip
+    arrays = {name: [row[name] for row in rows] for name in COLUMNS}
+    with database.cursor() as cursor:
+        cursor.execute(_UPSERT, {**whose, **arrays})
+        return cursor.fetchall()
 
 
 def announce(

@@ -7,15 +7,18 @@ from django.db import connection
 
 LOCKS = 5_417  # the first half of our advisory locks, the athlete's id is the second
 
+# Day by day over the index of days: a join over all of them may become a scan of everybody's history.
 _SUMS = """
 WITH touched AS (
     SELECT * FROM unnest(%(athletes)s::bigint[], %(days)s::date[]) AS t(athlete_id, day)
 ), sums AS (
-    SELECT a.athlete_id, a.day, a.source, a.sport, count(*) AS n, sum(a.duration_s) AS duration_s,
-           coalesce(sum(a.distance_m), 0) AS distance_m, coalesce(sum(a.load), 0) AS load
-    FROM coaching_activity a JOIN touched t ON t.athlete_id = a.athlete_id AND t.day = a.day
-    WHERE a.gone_at IS NULL AND a.hidden_at IS NULL AND a.merged_into_id IS NULL
-    GROUP BY a.athlete_id, a.day, a.source, a.sport
+    SELECT t.athlete_id, t.day, found.* FROM touched t CROSS JOIN LATERAL (
+        SELECT a.source, a.sport, count(*) AS n, sum(a.duration_s) AS duration_s,
+               coalesce(sum(a.distance_m), 0) AS distance_m, coalesce(sum(a.load), 0) AS load
+        FROM coaching_activity a
+        WHERE a.athlete_id = t.athlete_id AND a.day = t.day
+            AND a.gone_at IS NULL AND a.hidden_at IS NULL AND a.merged_into_id IS NULL
+        GROUP BY a.source, a.sport) found
 ), emptied AS (
     DELETE FROM coaching_dailytotal d USING touched t
     WHERE d.athlete_id = t.athlete_id AND d.day = t.day AND NOT EXISTS (
