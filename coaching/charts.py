@@ -89,6 +89,11 @@ def totals(record: WorkoutRecord) -> Totals:
     )
 
 
+def played(record: WorkoutRecord) -> list[tuple[WorkoutStep, Segment]]:
+    """Each step as often as it is done, in order; of endless repeats the first few hundred."""
+    return [(item.step, item.segment) for item in _played(record)]
+
+
 def step_profile(record: WorkoutRecord, *, size: Literal["card", "page"] = "card", units: str = "metric") -> SafeString:
     """The steps as bars: as wide as they last, as high as they are hard. An SVG without any style of its own."""
     width, height = SIZES[size]

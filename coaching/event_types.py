@@ -13,7 +13,7 @@ register(
     EventType("share.withdrawn", "The coach took a share back."),
     EventType(
         "share.moved",
-        "A planned workout got another day, as year-month-day; by says who moved it, was its earlier day if it had one.",
+        "A planned workout got another day, as year-month-day; by says who moved it, was its earlier day if any.",
         {"by": Kind.NUMBER, "on": Kind.CODE},
         optional={"was": Kind.CODE},
     ),

@@ -4,6 +4,7 @@ from coaching.views import (
     activities,
     athlete,
     calendar,
+    duplicates,
     feeds,
     groups,
     home,
@@ -17,6 +18,7 @@ from coaching.views import (
     today,
     trends,
     uploads,
+    week,
 )
 
 app_name = "coaching"
@@ -47,6 +49,8 @@ urlpatterns = [
     path("athletes/join/", groups.join, name="join_group"),
     path("activities/", activities.activities, name="activities"),
     path("activities/weeks/", trends.trends, name="trends"),
+    path("activities/duplicates/", duplicates.review, name="duplicates"),
+    path("activities/duplicates/<uuid:pair_id>/", duplicates.decide, name="decide_pair"),
     path("activities/upload/", uploads.upload, name="upload"),
     path("activities/<uuid:activity_id>/", activities.activity, name="activity"),
     path("activities/<uuid:activity_id>/details/", activities.activity_details, name="activity_details"),
@@ -57,6 +61,10 @@ urlpatterns = [
     path("feed/renew/", feeds.renew_feed, name="renew_feed"),
     path("feed/end/", feeds.revoke_feed, name="revoke_feed"),
     path("feed/<str:token>/<slug:what>.ics", feeds.feed, name="feed"),
+    path("week/", week.my_week, name="week"),
+    path("sessions/<uuid:share_id>/", week.session, name="session"),
+    path("sessions/<uuid:share_id>/match/", week.rematch, name="rematch"),
+    path("athletes/bands/", duplicates.bands, name="bands"),
     path("groups/", groups.groups, name="groups"),
     path("groups/<uuid:group_id>/", groups.group, name="group"),
     path("groups/<uuid:group_id>/delete/", groups.delete, name="delete_group"),

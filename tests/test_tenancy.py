@@ -12,11 +12,12 @@ from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from accounts.models import User
-from coaching.models import CoachingLink, Group, Invitation, Scope, Share, Workout, WorkoutRevision
+from accounts.models import DataRequest, User
+from coaching.models import CoachingLink, DuplicatePair, Group, Invitation, Scope, Share, Workout, WorkoutRevision
 from coaching.services import inviting
 from integrations.models import Connection, ConnectSession, Provider
 from integrations.records import Sport, WorkoutRecord
+from tests.coaching.activity_world import stored
 
 OURS = ("accounts", "coaching", "integrations", "webhooks")
 CANARY = "Canary intervals"
@@ -25,10 +26,13 @@ OWNERS = {
     "workout": "coach", "archive": "coach", "share": "coach", "delivery": "coach", "withdraw": "coach",
     "group": "coach", "delete_group": "coach", "move": "coach",
     "athlete_deliveries": "coach", "athlete_activities": "coach",
+    "session": "both", "rematch": "both", "decide_pair": "athlete",
     "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both", "notes": "both",
+    "activity": "athlete", "activity_details": "athlete", "original_file": "athlete", "download": "athlete",
+    "delete_upload": "athlete", "trends_of_athlete": "coach",
     "consent": "athlete", "offer": "athlete", "import": "athlete", "decline": "athlete", "retry_import": "athlete",
 }  # fmt: skip
-PUBLIC = {"arrive", "receive"}  # the token itself is the permission
+PUBLIC = {"arrive", "receive", "unsubscribe", "feed"}  # the token itself is the permission
 
 
 def routes() -> Iterator[tuple[str, URLPattern]]:
@@ -55,11 +59,19 @@ def belongings(coach: User, athlete: User, link: CoachingLink, garmin_provider: 
     )
     return {
         "workout_id": workout, "share_id": share, "link_id": link, "invitation_id": invitation,
-        "connection_id": connection, "group_id": Group.objects.create(coach=coach, name=CANARY),
+        "activity_id": stored(athlete, name=CANARY),
+        "connection_id": connection, "pair_id": _pair(athlete),
+        "request_id": DataRequest.objects.create(user=athlete, kind="export"),
+        "group_id": Group.objects.create(coach=coach, name=CANARY),
         "session_id": ConnectSession.objects.create(
             user=athlete, provider=garmin_provider, kind="password", state_hash="1" * 64, expires_at="2099-01-01T00:00Z"
         ),
     }  # fmt: skip
+
+
+def _pair(athlete: User) -> DuplicatePair:
+    first, second = stored(athlete, external_id="first", name=CANARY), stored(athlete, external_id="second")
+    return DuplicatePair.objects.create(athlete=athlete, first=first, second=second)
 
 
 def snapshot() -> dict[str, list[object]]:

@@ -166,6 +166,10 @@ class DuplicatePair(models.Model):
     def __str__(self) -> str:
         return f"{self.first_id} and {self.second_id}"
 
+    @property
+    def both(self) -> tuple[Activity, Activity]:
+        return self.first, self.second
+
 
 class DailyTotal(models.Model):
     """Sums of an athlete's live activities by local day, source and sport, kept in the transaction that changes them.
