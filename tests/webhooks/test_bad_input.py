@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from integrations.models import Provider, ProviderMode
+from integrations.models import Provider, ProviderMode, SyncStream
 from tests.webhooks.wire import Door, body_of, event
-from webhooks.models import WebhookEndpoint, WebhookEvent
+from webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookEvent
 from webhooks.services import processing
 
 FIXED = b'{"error":"unauthorized"}'
@@ -271,8 +271,11 @@ def test_no_signature_is_ever_stored(door: Door) -> None:
     assert not {"webhook-signature", "authorization"} & set(kept)
 
 
-def test_b15_parallel_copies_make_one_row_and_all_are_answered(door: Door) -> None:
-    copies, ids = 50, 20
+@pytest.mark.parametrize("ids", [20, pytest.param(100, marks=pytest.mark.soak)])
+def test_b15_parallel_copies_make_one_row_and_one_effect_and_all_are_answered(
+    door: Door, stream: SyncStream, ids: int
+) -> None:
+    copies = 50
     bodies = {f"msg_{number}": body_of(event(number=f"o{number}")) for number in range(ids)}
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda each: door.send(each[1], identity=each[0]), list(bodies.items()) * copies))
@@ -280,3 +283,7 @@ def test_b15_parallel_copies_make_one_row_and_all_are_answered(door: Door) -> No
     assert sum(answer.said["status"] == "accepted" for answer in answers) == ids
     assert WebhookEvent.objects.count() == ids
     assert set(WebhookEvent.objects.values_list("redeliveries", flat=True)) == {copies - 1}
+    while processing.process_due():
+        pass
+    assert set(WebhookEvent.objects.values_list("status", flat=True)) == {"processed"}
+    assert WebhookAttempt.objects.count() == ids
