@@ -109,8 +109,8 @@ class CopyWeekForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         first = week_of(today, starts_on)
-        kwargs.setdefault("initial", {"from_day": first, "to_day": first + timedelta(days=7)})
-        super().__init__(*args, **kwargs)
+        usual = {"from_day": first, "to_day": first + timedelta(days=7)}
+        super().__init__(*args, **kwargs | {"initial": usual | (kwargs.get("initial") or {})})
         self.first, self.starts_on = first, starts_on
         self.fields["source"].queryset = links  # type: ignore[attr-defined]
         self.fields["source"].label_from_instance = lambda link: str(link.athlete)  # type: ignore[attr-defined]

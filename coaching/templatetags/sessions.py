@@ -58,6 +58,12 @@ def session_name(session: Session) -> str:
 
 
 @register.filter
+def scope_list(scopes: Iterable[str]) -> str:
+    """What a coach may see, in few words."""
+    return ", ".join(scope.replace("_", " ") for scope in scopes)
+
+
+@register.filter
 def tone(session: Session) -> str:
     return MARKS[code_of(session)].tone
 

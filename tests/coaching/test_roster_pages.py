@@ -75,7 +75,7 @@ def test_groups_and_names_narrow_the_list(as_coach: Client, coach: User, ben: Co
     foreign = grouping.make(other_coach, "Theirs", [trained_by(other_coach, "Zoe Zander")])
     for query, seen in (
         ("", [True, True]), (f"?group={group.public_id}", [False, True]), ("?q=bre+ben", [True, False]),
-        ("?q=nobody", [False, False]), ("?group=nonsense", [True, True]), 
+        ("?q=nobody", [False, False]), ("?group=nonsense", [True, True]),
         (f"?group={foreign.public_id}", [False, False]),
         ("?page=9", [False, False]), ("?page=-1", [True, True]),
     ):  # fmt: skip
