@@ -13,6 +13,7 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from django_htmx.http import HTMX_STOP_POLLING, HttpResponseClientRefresh
 
+from accounts.confirming import freshly_confirmed
 from accounts.permissions import signed_in
 from integrations import control, errors, explanations, logins, overview, publishing
 from integrations.forms import CodeForm, ConnectForm, DisconnectForm
@@ -39,6 +40,7 @@ def connections(request: HttpRequest) -> HttpResponse:
     return render(request, "integrations/connections.html", {"cards": cards, "section": "connections"})
 
 
+@freshly_confirmed
 @require_http_methods(["GET", "POST"])
 def connect(request: HttpRequest, slug: str) -> HttpResponse:
     """The form, or what the provider will ask; a GET calls nobody. Who is connected or connecting is led there."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.utils import timezone
 
@@ -27,6 +28,7 @@ CONSENT = {  # who allows more, or less, than activities
     "elif@demo.example": [Scope.PLAN],
     "finn@demo.example": [Scope.PLAN, Scope.ACTIVITIES, Scope.NOTES],
 }
+SUBJECTS = {"ada@demo.example": "1002"}  # who logs in with Google and GitHub, and is known there under this number
 ENDPOINT = "Demo"
 SANDBOX_WITHIN_S = 20.0
 LOOK_S = 0.1
@@ -116,4 +118,7 @@ def _settle(person: Person, **fields: bool) -> tuple[User, bool]:
         person.email, PASSWORD, display_name=person.name, time_zone=person.time_zone, units=person.units, **fields
     )
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    if subject := SUBJECTS.get(person.email):
+        for name in ("google", "github"):
+            SocialAccount.objects.create(user=user, provider=name, uid=subject, extra_data={"email": user.email})
     return user, True

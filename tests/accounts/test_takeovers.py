@@ -18,6 +18,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import AuditEntry, User
+from integrations.models import ConnectSession, Provider
 from integrations.sandbox import RunningSandbox
 from tests.accounts.login_world import ADA, CARLA, MIMIC, NORA, Visitor, stand_in
 from tests.conftest import PASSWORD
@@ -424,3 +425,20 @@ def age(visitor: Visitor, seconds: int) -> None:
 
 def trace_free(text: str) -> str:
     return re.sub(r'[0-9a-f]{32}|"X-CSRFToken": "\w+"|value="\w{64}"', "", text)
+
+
+def test_29_a_stolen_session_connects_no_training_account(
+    someone: Someone, settled: User, garmin_provider: Provider
+) -> None:
+    """Ten minutes are for filling in the form; what was typed is nowhere kept while one is asked again."""
+    thief = someone()
+    thief.client.force_login(settled)
+    path = "/connections/garmin/connect/"
+    assert thief.client.get(path).status_code == 200
+    age(thief, 6 * 60)
+    assert thief.client.get(path)["Location"] == "/account/reauthenticate/?next=%2Fconnections%2Fgarmin%2Fconnect%2F"
+    age(thief, 10 * 60)
+    answer = thief.client.post(path, {"email": "his@example.net", "password": "canary-of-garmin"})
+    assert urlsplit(answer["Location"]).path == "/account/reauthenticate/"
+    assert "canary" not in str(dict(thief.client.session))
+    assert not ConnectSession.objects.exists()
