@@ -256,3 +256,75 @@ class LoginApplication(models.Model):
     @property
     def _place(self) -> Context:
         return (self._meta.label_lower, str(self.public_id), "client_secret", f"login:{self.provider}")
+
+
+class TokenScope(models.TextChoices):
+    """What a script may do with a token; a login may do all of it."""
+
+    PROFILE_READ = "profile:read", "Read my profile"
+    ATHLETES_READ = "athletes:read", "Read my athletes and invitations"
+    ATHLETES_WRITE = "athletes:write", "Invite athletes"
+    LIBRARY_READ = "library:read", "Read my workouts"
+    LIBRARY_WRITE = "library:write", "Create and change my workouts"
+    SHARING_READ = "sharing:read", "Read shared workouts and whether they arrived"
+    SHARING_WRITE = "sharing:write", "Share workouts with my athletes"
+    TRAINING_READ = "training:read", "Read activities and the calendar"
+    CONNECTIONS_READ = "connections:read", "Read how my connected accounts stand"
+
+
+class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
+    def for_user(self, user: User) -> Self:
+        return self.filter(user=user)
+
+    def usable(self) -> Self:
+        """By the database's clock."""
+        return self.filter(revoked_at=None, expires_at__gt=Now(), user__is_active=True)
+
+
+class AccessToken(models.Model):
+    """A key that a person made for a script. Only its hash is kept; `hint` is its last letters, to tell it by."""
+
+    public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="access_tokens")
+    name = models.CharField(max_length=80)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=4)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AccessTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} …{self.hint}"
+
+    @property
+    def scope_words(self) -> list[str]:
+        return [str(TokenScope(scope).label) for scope in self.scopes if scope in TokenScope.values]
+
+
+class KeptAnswer(models.Model):
+    """What a write answered, by the key its caller gave it, so that the same request twice has one effect.
+
+    No status yet: the first one is still at work, or died.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=100)
+    request_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    body = models.TextField(blank=True)
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="keptanswer_once")]
+        indexes = [models.Index(fields=["created_at"], name="keptanswer_age")]
+
+    def __str__(self) -> str:
+        return f"{self.status} to {self.request_hash[:8]}"
