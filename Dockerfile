@@ -12,6 +12,7 @@ RUN SECRET_KEY=only-while-building SITE_URL=https://build.example /venv/bin/pyth
 FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app
+RUN install -d -o app -g app -m 0700 /files
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -20,6 +20,17 @@ class Application:
     secret: Secret[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """An S3 bucket; without keys the machine's own role counts, without an endpoint Amazon's."""
+
+    name: str
+    region: str
+    endpoint: str
+    access_key: str
+    secret_key: Secret[str]
+
+
 def _read[T](name: str, default: T, cast: Callable[..., T]) -> T:
     try:
         return cast(name, default=default)
@@ -81,3 +92,13 @@ def application(prefix: str) -> Application | None:
     if bool(client_id) != bool(secret):
         raise ImproperlyConfigured(f"{prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET go together")
     return Application(client_id, Secret(secret)) if client_id else None
+
+
+def bucket() -> Bucket | None:
+    """Where files are kept, if not on a disk."""
+    if not (name := text("S3_BUCKET")):
+        return None
+    keys = text("S3_ACCESS_KEY"), text("S3_SECRET_KEY")
+    if bool(keys[0]) != bool(keys[1]):
+        raise ImproperlyConfigured("S3_ACCESS_KEY and S3_SECRET_KEY go together")
+    return Bucket(name, text("S3_REGION"), text("S3_ENDPOINT"), keys[0], Secret(keys[1]))

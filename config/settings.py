@@ -5,7 +5,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from config import env, logging, logins, multiprocess
+from config import env, logging, logins, multiprocess, storage
 from config.embedded import servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -247,8 +247,11 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Transformation Coaching <hello@coac
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+# What people upload and ask for; never served as it is.
+MEDIA_ROOT = Path(env.text("FILES_ROOT", str(RUN_DIR / "files")))
+FILE_UPLOAD_PERMISSIONS = 0o600
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": storage.default(env.bucket()),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if LOCAL

@@ -3,6 +3,8 @@
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -19,6 +21,12 @@ from integrations.registry import spec_for
 from integrations.resilience.policies import RetryPolicy
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: Any, tmp_path: Path) -> None:
+    """Files go where the test ends."""
+    settings.MEDIA_ROOT = tmp_path / "files"
 
 
 @pytest.fixture(autouse=True)
