@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import formats, timezone
 
-from integrations import control, health
+from integrations import control, health, logins, registry
 from integrations.models import Connection, ConnectSession, MaintenanceWindow, Phase, Provider, SyncJob
 
 
@@ -288,6 +288,15 @@ def _planned(window: MaintenanceWindow, provider: Provider) -> Explanation:
     return Explanation(f"{provider}: maintenance is planned", window.message, following, "info")
 
 
+def _lacking(connection: Connection) -> list[str]:
+    """In words, what the person took back of what the connection was made with."""
+    spec = registry.spec_for(connection.provider.slug)
+    if spec.oauth is None:
+        return []
+    asked = set(logins.scopes_of(connection.provider)) & set(spec.permissions.values())
+    return [spec.oauth.words.get(lost, lost) for lost in sorted(asked - set(connection.scopes))]
+
+
 def _of_active(connection: Connection, latest: SyncJob | None) -> Explanation:
     provider = connection.provider
     if (stopped := of_provider(provider)) and stopped.tone != "info":
@@ -296,6 +305,10 @@ def _of_active(connection: Connection, latest: SyncJob | None) -> Explanation:
         if refused := control.refusal(provider, direction, connection.user_id):
             words = "Nothing to do. It begins by itself when you are in."
             return Explanation("Connected, but not all of it is open to you yet", refused.message, words, "info")
+    if lacking := _lacking(connection):
+        why = f"It was taken back at {provider.name}. {' '.join(lacking)}"
+        words = f"Allow it again on {provider.name}'s own page if you want that, or leave it."
+        return Explanation("Connected, but a permission is missing", why, words, "warn")
     if latest and latest.status == SyncJob.Status.FAILED:
         why = latest.error_detail or f"The last reading of {provider.name} did not work."
         return Explanation(

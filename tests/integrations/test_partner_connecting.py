@@ -94,7 +94,7 @@ def test_the_page_before_says_what_is_asked(box: Sandbox, athlete: User) -> None
     page = browser(athlete).get("/connections/garmin_partner/connect/", follow=True).content.decode()
     assert "Import workouts" in page
     assert "Share your activities" in page
-    assert "older data unticked" in page
+    assert "historical data unticked" in page
 
 
 @pytest.mark.parametrize("ticked", [(ACTIVITIES,), (WORKOUTS, HISTORY), (HISTORY,)], ids=str)

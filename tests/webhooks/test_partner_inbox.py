@@ -14,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import AuditEntry, User
 from coaching.models import Activity
 from config.demo import seeding
-from integrations import credentials
+from integrations import credentials, explanations
 from integrations.client import client_for
 from integrations.models import Connection, Credential, Provider, ProviderMode, SyncStream
 from integrations.providers.garmin_partner.tests.test_webhooks import CALLBACK, HOSTILE, SUMMARY
@@ -197,8 +197,13 @@ def test_a_permission_taken_back_counts_once_garmin_was_asked(box: Sandbox, conn
     assert after.can(Capability.ACTIVITIES_READ)
     noted = AuditEntry.objects.get(action="connection.permissions_changed")
     assert (noted.data["given"], noted.data["taken_back"]) == ([], ["WORKOUT_IMPORT"])
+    told = explanations.of_connection(after)
+    assert (told.what, told.tone) == ("Connected, but a permission is missing", "warn")
+    assert "Import workouts" in told.why
     happen(box, "permit")
-    assert look(connection).can(Capability.WORKOUTS_WRITE)
+    again = look(connection)
+    assert again.can(Capability.WORKOUTS_WRITE)
+    assert explanations.of_connection(again).what == "Connected"
 
 
 def test_a_forged_change_of_permissions_changes_nothing(path: str, connection: Connection) -> None:

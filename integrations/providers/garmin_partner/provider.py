@@ -33,14 +33,14 @@ SPEC = ProviderSpec(
         scopes=(ACTIVITIES, WORKOUTS),
         asks_for_scopes=False,
         words={
-            ACTIVITIES: "Share your activities: we read what you record from now on.",
+            ACTIVITIES: "Share your activities: we read what you record.",
             WORKOUTS: "Import workouts: we put the workouts you accept into your Garmin calendar.",
-            HISTORY: "Share older data: we read what you recorded before today.",
+            HISTORY: "Share older data: we read what you recorded long before.",
         },
         uses=(
             "We put workouts that you accepted into your account, and change or take out only those.",
             "We read the activities you record, and show them to your coach where you allow it.",
-            "Garmin leaves older data unticked. Tick it if you want the activities from before today here as well.",
+            "Garmin leaves historical data unticked. Tick it as well if you want your past activities here.",
         ),
     ),
     limits={

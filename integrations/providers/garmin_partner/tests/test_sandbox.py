@@ -73,13 +73,14 @@ def uploads(box: GarminPartnerSandbox, *ago: timedelta) -> list[str]:
 
 def walk(reader: Adapter, since: date | None = None, until: date | None = None) -> list[list[str]]:
     pages, start = [], 0
-    while True:
+    for _ in range(40):
         page = reader.activity_page(start, since=since, until=until)
         if page.items:
             pages.append([row["summaryId"] for row in page.items])
         if page.next_start is None:
             return pages
         start = page.next_start
+    raise AssertionError("the listing has no end")
 
 
 # --- consent and tokens

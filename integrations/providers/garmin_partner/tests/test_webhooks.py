@@ -93,6 +93,7 @@ def test_a_ping_is_a_hint_and_its_link_is_not_kept() -> None:
         found = only(ping(kind=kind))
         assert (found.kind, found.resource, found.is_whole) == (EventKind.RESOURCE_CHANGED, "activities", False)
         assert "made-up" not in repr(found)
+    assert not only({"activities": [SUMMARY | {"callbackURL": CALLBACK}]}).is_whole
 
 
 def test_what_is_not_a_summary_is_a_hint() -> None:
