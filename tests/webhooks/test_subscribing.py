@@ -180,6 +180,16 @@ def post(endpoint: WebhookEndpoint, body: bytes, header: str | None) -> tuple[in
     return answer.status_code, answer.content
 
 
+def test_it_counts_at_once_whatever_was_remembered_of_the_endpoint(
+    ops: Client, endpoint: WebhookEndpoint, box: StravaSandbox
+) -> None:
+    assert post(endpoint, told_of(), None)[0] == 401, "from now on the endpoint is remembered without secret and number"
+    do(ops, endpoint, "subscribe")
+    assert post(endpoint, told_of(noted(endpoint)), None)[0] == 200
+    do(ops, endpoint, "unsubscribe", number=noted(endpoint))
+    assert post(endpoint, told_of(), None)[0] == 401
+
+
 @pytest.fixture
 def demanding(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     WebhookEndpoint.objects.update(must_be_signed=True, registration={"subscription_id": 77})
