@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from accounts import audit, confirming
 from accounts.models import AuditEntry, User
+from accounts.signals import arrived
 
 SECURITY = AuditEntry.Level.SECURITY
 
@@ -36,6 +37,8 @@ def on_step(request: HttpRequest, user: User, method: str, **details: Any) -> No
 def on_sign_up(user: User, **details: Any) -> None:
     login = details.get("sociallogin")
     audit.record("user.signed_up", user, by=login.account.provider if login else "email")
+    if login and EmailAddress.objects.filter(user=user, verified=True).exists():
+        arrived.send(sender=User, user=user)
 
 
 @receiver(account.password_reset, dispatch_uid="accounts.password_reset")
@@ -52,6 +55,7 @@ def on_password(user: User, **_: Any) -> None:
 @receiver(account.email_confirmed, dispatch_uid="accounts.email_confirmed")
 def on_proof(email_address: EmailAddress, **_: Any) -> None:
     audit.record("user.email_confirmed", email_address.user)
+    arrived.send(sender=User, user=email_address.user)
 
 
 @receiver(account.email_changed, dispatch_uid="accounts.email_changed")

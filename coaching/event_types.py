@@ -20,6 +20,7 @@ register(
     EventType("note.written", "Coach or athlete wrote a note to the other; by says who.", {"by": Kind.NUMBER}),
     EventType("delivery.delivered", "A workout is in the athlete's account, on its day."),
     EventType("delivery.failed", "A workout did not get into the athlete's account.", {"code": Kind.CODE}),
+    EventType("person.arrived", "Somebody's address is proved: he can begin."),
     EventType("link.started", "An athlete trains with a coach."),
     EventType("link.ended", "Coach or athlete ended it; by says who, as an id.", {"by": Kind.NUMBER}),
     EventType("invitation.sent", "A coach invited somebody."),

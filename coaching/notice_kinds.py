@@ -13,9 +13,11 @@ class Kind:
     has_mail: bool = False
     for_coaches: bool = True
     for_athletes: bool = True
+    is_chosen: bool = True  # by the person; it comes once otherwise
 
 
 KINDS = {
+    "welcome": Kind("I join", by_mail=True, has_mail=True, is_chosen=False),
     "workout_shared": Kind("A coach shares a workout with me", by_mail=True, has_mail=True, for_coaches=False),
     "share_moved": Kind("A planned workout gets another day"),
     "workout_withdrawn": Kind("A coach takes a workout back", for_coaches=False),

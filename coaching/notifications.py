@@ -157,6 +157,15 @@ def on_silence(event: DomainEvent) -> None:
     _tell(event, stream.connection.user, "silence", words, path, subject=subject)
 
 
+def on_arrived(event: DomainEvent) -> None:
+    """Once in a lifetime, however often an address is proved."""
+    person = User.objects.filter(pk=event.subject_id, is_active=True).first()
+    if person is None or Notification.objects.filter(recipient=person, template="welcome").exists():
+        return
+    words = f"Welcome to {settings.SITE_NAME}. Connect your account first; the rest follows from there."
+    _tell(event, person, "welcome", words, reverse("coaching:home"), subject=f"Welcome to {settings.SITE_NAME}")
+
+
 def on_link_started(event: DomainEvent) -> None:
     if link := _link(event):
         path = reverse("coaching:athlete", args=[link.public_id])
@@ -184,6 +193,7 @@ CONSUMERS: dict[str, Callable[[DomainEvent], None]] = {
     "delivery.failed": on_failed,
     "connection.needs_reauth": on_needs_login,
     "activities.silent": on_silence,
+    "person.arrived": on_arrived,
     "link.started": on_link_started,
     "link.ended": on_link_ended,
 }

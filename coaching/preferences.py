@@ -15,7 +15,7 @@ type Choices = Mapping[str, frozenset[str]]  # channels by kind
 
 def kinds_for(user: User) -> dict[str, Kind]:
     """Coaches are athletes, too, often enough: they see all."""
-    return {code: kind for code, kind in KINDS.items() if user.is_coach or kind.for_athletes}
+    return {code: kind for code, kind in KINDS.items() if kind.is_chosen and (user.is_coach or kind.for_athletes)}
 
 
 def choices_of(user: User) -> Choices:

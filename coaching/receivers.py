@@ -1,9 +1,13 @@
 """Where coaching hooks in: what it does with records that a sync brings, and with what happened elsewhere."""
 
 from datetime import date
+from typing import Any
 
 from django.db import transaction
+from django.dispatch import receiver
 
+from accounts.models import User
+from accounts.signals import arrived
 from coaching import notifications, totals
 from coaching.activity_sink import ActivitySink
 from coaching.models import Share
@@ -57,6 +61,11 @@ def match_share(event: DomainEvent) -> None:
     told = {share.scheduled_for, *(date.fromisoformat(event.payload[name]) for name in DAYS if event.payload.get(name))}
     if days := {day for day in told if day}:
         matching.match_days(share.link.athlete_id, days)
+
+
+@receiver(arrived, dispatch_uid="coaching.arrived")
+def welcome(user: User, **_: Any) -> None:
+    events.publish("person.arrived", user)
 
 
 sinks.register(Resource.WORKOUTS, WorkoutSink())

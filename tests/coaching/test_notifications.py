@@ -12,6 +12,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.signals import arrived
 from coaching import mailing, notifications, receivers, tasks
 from coaching.models import Channel, CoachingLink, Delivery, DeliveryStatus, Notification, Share
 from coaching.services import delivering, inviting, sharing
@@ -284,3 +285,17 @@ def test_reading_is_ones_own(link: CoachingLink, stranger: User) -> None:
 
 def test_the_bell_knows_the_task_by_its_right_name() -> None:
     assert mailing.SEND.name == tasks.tick_notifications.name
+
+
+def test_who_joins_is_welcomed_once(athlete: User) -> None:
+    """However often an address is proved."""
+    for _ in range(2):
+        arrived.send(sender=User, user=athlete)
+        dispatch()
+    assert told(athlete) == [
+        "Welcome to Transformation Coaching. Connect your account first; the rest follows from there."
+    ]
+    assert mailing.send_due() == 1
+    (message,) = mail.outbox
+    assert message.subject == "Welcome to Transformation Coaching"
+    assert "Three steps" in message.body
