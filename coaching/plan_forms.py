@@ -70,7 +70,7 @@ class RosterFilterForm(forms.Form):
         """The coach's groups to choose from, as `grouping.with_groups` read them with the links."""
         groups = links[0].coach_groups if links else []
         choices = [("", "All athletes"), *((group["id"], group["name"]) for group in groups)]
-        self.fields["group"].widget.choices = choices  # type: ignore[attr-defined]
+        self.fields["group"].widget.choices = choices
 
 
 class NoteForm(forms.Form):

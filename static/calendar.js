@@ -20,7 +20,6 @@ const ask = (session) => {
   form.action = session.dataset.move;
   form.elements.on.value = session.dataset.day;
   dialog.querySelector("h2").textContent = session.dataset.name;
-  dialog.querySelector("[data-words]").textContent = session.title;
   dialog.querySelector("[data-open]").href = session.dataset.open;
   dialog.showModal();
 };
@@ -73,4 +72,7 @@ document.addEventListener("dragend", () => {
 });
 
 document.querySelectorAll("[data-print]").forEach((button) => { button.hidden = false; });
+const box = document.querySelector(".table-box");
+const today = document.querySelector(".calendar.month th.today");
+if (box && today) box.scrollLeft = today.offsetLeft - box.clientWidth / 2;
 if (location.hash.startsWith("#s-")) document.getElementById(location.hash.slice(1))?.focus();

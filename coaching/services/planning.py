@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -50,7 +51,7 @@ def move(share: Share, on: date, *, by: User) -> bool:
     _refuse_impossible(found, on)
     _put_on(found, on)
     _follow(found, on)
-    days = {"was": was.isoformat()} if was else {}
+    days: dict[str, Any] = {"was": was.isoformat()} if was else {}
     audit.record("share.moved", found, actor=by, on=on.isoformat(), **days)
     events.publish("share.moved", found, by=by.pk, on=on.isoformat(), **days)
     return True

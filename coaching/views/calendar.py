@@ -111,8 +111,8 @@ def copy(request: HttpRequest) -> HttpResponse:
     groups = Group.objects.for_coach(coach)
     given = request.POST if request.method == "POST" else request.GET if "group" in request.GET else None
     known = {name: request.GET[name] for name in ("source", "from_day") if name in request.GET}
-    week = {"today": today_of(coach), "starts_on": coach.week_start}
-    form = CopyWeekForm(given, links=links, groups=groups, initial=known, **week)
+    here, starts_on = today_of(coach), coach.week_start
+    form = CopyWeekForm(given, links=links, groups=groups, today=here, starts_on=starts_on, initial=known)
     if given is None or not form.is_valid():
         return _copy_page(request, form, status=400 if form.errors else 200)
     rows = _copies(form)

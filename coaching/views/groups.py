@@ -42,9 +42,9 @@ def group(request: HttpRequest, group_id: UUID) -> HttpResponse:
     links = CoachingLink.objects.active_for_coach(coach).order_by("athlete__display_name", "pk")
     form = GroupForm(request.POST if request.method == "POST" else None, initial={"name": found.name})
     if request.method == "POST" and form.is_valid():
-        members = chosen_links(request.POST, links)
+        chosen = chosen_links(request.POST, links)
         try:
-            grouping.change(found, form.cleaned_data["name"], members, by=coach)
+            grouping.change(found, form.cleaned_data["name"], chosen, by=coach)
         except errors.ValidationError as exc:
             form.add_error("name", exc.message)
         else:

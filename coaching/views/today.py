@@ -31,7 +31,7 @@ class Health:
 def today(request: HttpRequest) -> HttpResponse:
     """Who needs the coach first, what is on today, and whether what is shown is fresh."""
     coach = signed_in(request)
-    links = list(attention.watched(coach))
+    links: list[Any] = list(attention.watched(coach))  # with what the query annotates
     here = today_of(coach)  # athletes' own days differ from it by one at most
     first, last = here - timedelta(days=attention.LOOK_BACK_DAYS + 1), here + timedelta(days=1)
     days = sessions.between(coach, [link.athlete_id for link in links], first, last)

@@ -23,6 +23,7 @@ def trained_by(coach: User, name: str = "Ben Breeze", **fields: Any) -> Coaching
 def planned(link: CoachingLink, on: date | None, name: str = "Easy run", workout: Workout | None = None) -> Share:
     """Accepted; nothing was sent anywhere."""
     found = workout or make_workout(link.coach, easy_run(name))
+    assert found.current is not None
     return Share.objects.create(
         link=link, workout=found, revision=found.current, status=ShareStatus.ACCEPTED, scheduled_for=on
     )

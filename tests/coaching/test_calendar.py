@@ -41,7 +41,7 @@ def cell(page: str, link: CoachingLink, day: date) -> str:
 class TestWhatItShows:
     def test_each_cell_holds_its_sessions_in_words(self, as_coach: Client, ben: CoachingLink, next_week: date) -> None:
         planned(ben, next_week, name="Hill sprints")
-        page = as_coach.get(CALENDAR, {"day": next_week}).text
+        page = as_coach.get(CALENDAR, {"day": next_week.isoformat()}).text
         assert "Hill sprints" in cell(page, ben, next_week)
         assert "Planned" in cell(page, ben, next_week)
         assert "session" not in cell(page, ben, next_week + timedelta(days=1))
@@ -49,7 +49,7 @@ class TestWhatItShows:
             share = planned(ben, day)
             if day == ago(ben, 2):
                 done(ben, day, share, percent=60)
-            assert said in cell(as_coach.get(CALENDAR, {"day": day}).text, ben, day)
+            assert said in cell(as_coach.get(CALENDAR, {"day": day.isoformat()}).text, ben, day)
 
     @pytest.mark.parametrize(("starts", "first"), [(0, date(2026, 11, 30)), (6, date(2026, 11, 29))])
     def test_a_week_starts_as_the_coach_counts(
@@ -73,7 +73,7 @@ class TestWhatItShows:
     def test_it_shows_a_group(self, as_coach: Client, coach: User, ben: CoachingLink) -> None:
         chen = trained_by(coach, "Chen Wei")
         track = grouping.make(coach, "Track", [chen])
-        page = as_coach.get(CALENDAR, {"group": track.public_id}).text
+        page = as_coach.get(CALENDAR, {"group": str(track.public_id)}).text
         assert "Chen Wei" in page
         assert "Ben Breeze" not in page
 
@@ -84,7 +84,7 @@ class TestWhatItShows:
         theirs = CoachingLink.objects.create(coach=other_coach, athlete=ben.athlete, scopes=["plan"])
         planned(theirs, next_week, name="Secret session")
         planned(trained_by(other_coach, "Zoe Zander"), next_week)
-        page = as_coach.get(CALENDAR, {"day": next_week}).text
+        page = as_coach.get(CALENDAR, {"day": next_week.isoformat()}).text
         assert "Secret session" not in page
         assert "Zoe Zander" not in page
 
