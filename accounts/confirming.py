@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 
 FRESH_S = 5 * 60
 FILLING_IN_S = 10 * 60  # for a form that was opened in time
 STAMP = "confirmed_at"
 
-type View = Callable[..., HttpResponse]
+type View = Callable[..., HttpResponseBase]
 
 
 def stamp(request: HttpRequest) -> None:
@@ -34,7 +34,7 @@ def freshly_confirmed(view: View) -> View:
     """Send who was not asked for a while to show it again; what he posted is not kept, as it may be a secret."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         within_s = FRESH_S if request.method == "GET" else FRESH_S + FILLING_IN_S
         if not request.user.is_authenticated or is_fresh(request, within_s=within_s):
             return view(request, *args, **kwargs)

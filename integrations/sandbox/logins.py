@@ -190,7 +190,7 @@ class GoogleSandbox(LoginSandbox):
     def _id_token(self, claims: dict[str, Any], fault: str) -> str:
         headers = {"kid": "nobodys" if fault == "unknown-kid" else KEY_ID}
         if fault == "alg-none":
-            return jwt.encode(claims, None, algorithm="none", headers=headers)
+            return jwt.encode(claims, "", algorithm="none", headers=headers)
         if fault == "alg-hs256":
             return _signed_with_public_key(claims, headers, self.key)
         key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS) if fault == "foreign-key" else self.key
