@@ -1,9 +1,10 @@
-"""While the database is away one request at a time finds out whether it is back; all others are told at once.
+"""While the database is away one request a second finds out whether it is back; all others are told at once.
 
 Otherwise each would wait for the pool, and soon no thread would be left to say so.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -11,8 +12,11 @@ from threading import Lock
 from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
+LOOK_EVERY_S = 1.0
+
 _probing = Lock()
 _is_away = False
+_next_look = 0.0
 
 
 class Away(Exception):
@@ -22,15 +26,15 @@ class Away(Exception):
 @contextmanager
 def watched() -> Iterator[None]:
     """Around what needs the database. Raises Away at once while it is gone."""
-    global _is_away  # noqa: PLW0603
+    global _is_away, _next_look  # noqa: PLW0603
     is_probe = _is_away
-    if is_probe and not _probing.acquire(blocking=False):
+    if is_probe and (time.monotonic() < _next_look or not _probing.acquire(blocking=False)):
         raise Away
     try:
         yield
         _is_away = False
     except (OperationalError, InterfaceError, PoolTimeout):
-        _is_away = True
+        _is_away, _next_look = True, time.monotonic() + LOOK_EVERY_S
         raise
     finally:
         if is_probe:
@@ -39,8 +43,8 @@ def watched() -> Iterator[None]:
 
 def forget() -> None:
     """A child process begins anew: locks do not survive a fork."""
-    global _probing, _is_away
-    _probing, _is_away = Lock(), False
+    global _probing, _is_away, _next_look  # noqa: PLW0603
+    _probing, _is_away, _next_look = Lock(), False, 0.0
 
 
 os.register_at_fork(after_in_child=forget)
