@@ -1,5 +1,6 @@
 """What a page tells of one activity in words: its start on whose clock, its sums, and who may see it for how long."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,11 +67,20 @@ def figures(activity: Activity, viewer: User, *, with_heart_rate: bool) -> list[
 
 def who_sees(source: str, athlete: User) -> list[str]:
     """To the athlete, in plain words: who can see activities of this source, and for how long they stay."""
+    return who_sees_each([source], athlete)[source]
+
+
+def who_sees_each(sources: Sequence[str], athlete: User) -> dict[str, list[str]]:
+    """The same of several sources, with one question about his coaches."""
+    coaches = _coaches(athlete)
+    return {source: _seen_and_kept(source, coaches) for source in sources}
+
+
+def _seen_and_kept(source: str, coaches: list[str]) -> list[str]:
     standing, name = policies.standing(), source_name(source)
+    seen = coaches
     if source in standing.hidden_from_coach:
         seen = [f"Only you. The terms of {name} do not let us show it to anybody else, your coaches included."]
-    else:
-        seen = _coaches(athlete)
     days = standing.kept_days.get(source)
     if days is not None:
         kept = f"The terms of {name} let us keep it for {days} days after it took place; then it is deleted here."

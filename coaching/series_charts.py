@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import ceil, floor
 
@@ -120,11 +121,10 @@ def speed_words(sport: str, units: str) -> tuple[str, str, Write]:
 
 def _kinds(details: DetailsRecord, sport: str, units: str) -> list[_Kind]:
     title, unit, write = speed_words(sport, units)
-    whole: Write = lambda value: f"{value:.0f}"  # noqa: E731 - said three times
     offered = [
-        _Kind("heart_rate", "Heart rate", "bpm", details.heart_rate, whole, 10),
+        _Kind("heart_rate", "Heart rate", "bpm", details.heart_rate, "{:.0f}".format, 10),
         _Kind("speed", title, unit, details.speed_mps, write, 0.1, grounded=True),
-        _Kind("power", "Power", "W", details.power_w, whole, 20),
+        _Kind("power", "Power", "W", details.power_w, "{:.0f}".format, 20),
     ]
     return [kind for kind in offered if sum(value is not None for value in kind.samples) >= LEAST_SAMPLES]
 
@@ -134,7 +134,7 @@ def _curve(kind: _Kind, times: Sequence[float]) -> Curve:
     low, high = _bounds(kind, known)
     mean = sum(known) / len(known)
     ends = times[-1] or 1.0
-    y = lambda value: HEIGHT - (min(max(value, low), high) - low) / (high - low) * HEIGHT  # noqa: E731
+    y = partial(_y, low=low, high=high)
     path = _path([(at / ends * WIDTH, at, value) for at, value in zip(times, kind.samples, strict=True)], y)
     said = f"{kind.title} over {measures.total_time(ends)}: {kind.write(mean)} {kind.unit} on average"
     drawing = (
@@ -161,6 +161,11 @@ def _bounds(kind: _Kind, known: Sequence[float]) -> tuple[float, float]:
         low = max(low, sorted(known)[len(known) // 2] * SLOWEST_SHOWN)
     low, high = floor(low / kind.step) * kind.step, ceil(high / kind.step) * kind.step
     return (low, high) if high > low else (low - kind.step, high + kind.step)
+
+
+def _y(value: float, *, low: float, high: float) -> float:
+    """Downwards from the top, as drawings count; what lies outside of the axis stands at its end."""
+    return HEIGHT - (min(max(value, low), high) - low) / (high - low) * HEIGHT
 
 
 def _path(points: Sequence[tuple[float, float, float | None]], y: Callable[[float], float]) -> str:

@@ -83,10 +83,11 @@ def weeks(athlete: User, viewer: User, today: date) -> list[Week]:
     if athlete != viewer:
         totals = totals.exclude(source__in=policies.standing().hidden_from_coach)
     fields = ("activities_n", "duration_s", "distance_m", "load")
-    for row in totals.values("day", "sport").annotate(**{f"sum_{name}": Sum(name) for name in fields}):
-        sums = Sums(*(row[f"sum_{name}"] for name in fields))
-        week = found[week_start(row["day"], viewer.week_start)]
-        week.sports[row["sport"]].add(sums)
+    rows = totals.values_list("day", "sport").annotate(*(Sum(name) for name in fields))
+    for day, sport, *values in rows.iterator():
+        sums = Sums(*values)
+        week = found[week_start(day, viewer.week_start)]
+        week.sports[sport].add(sums)
         week.whole.add(sums)
     return list(found.values())
 

@@ -47,9 +47,9 @@ def upload(athlete: User, name: str, content: bytes) -> list[Outcome]:
 
 def remove(file: ActivityFile, *, by: User) -> None:
     """Delete an upload with what was made of it; what a provider tells of the same session comes to light again."""
-    stored, name = file.stored.storage, file.stored.name
+    stored, name = file.stored.storage, file.stored.name or ""
     with transaction.atomic():
-        activity = Activity.objects.select_for_update().filter(pk=file.activity_id, source=FILE).first()
+        activity = Activity.objects.select_for_update(of=("self",)).filter(files=file, source=FILE).first()
         audit.record("activity.upload_deleted", file, actor=by, format=file.format)
         file.delete()
         if activity is not None:
@@ -90,7 +90,7 @@ def _stored(athlete: User, loose: Loose, budget: Budget) -> Outcome:
         return Outcome(loose.name, _known(athlete, loose))
     finally:
         if not is_kept:
-            file.stored.storage.delete(file.stored.name)
+            file.stored.storage.delete(file.stored.name or "")
     return Outcome(loose.name, activity, is_new=True)
 
 

@@ -5,8 +5,11 @@ from datetime import datetime
 from django import template
 from django.utils import dateformat
 
+from accounts.models import User
 from coaching import figures
 from coaching.models.activity import FILE
+from integrations.models import Connection
+from integrations.spec import Capability
 
 register = template.Library()
 
@@ -15,6 +18,15 @@ register = template.Library()
 def wall_clock(moment: datetime, pattern: str) -> str:
     """The moment on its own clock; `date` would turn it to the viewer's."""
     return dateformat.format(moment, pattern)
+
+
+@register.simple_tag
+def seen_and_kept(user: User) -> list[tuple[str, list[str]]]:
+    """Of each account that activities come from: its provider's name, and who sees them for how long."""
+    connections = Connection.objects.live().filter(user=user).select_related("provider").order_by("provider__name")
+    named = {c.provider.slug: c.provider.name for c in connections if c.can(Capability.ACTIVITIES_READ)}
+    told = figures.who_sees_each(list(named), user) if named else {}
+    return [(named[slug], lines) for slug, lines in told.items()]
 
 
 @register.filter

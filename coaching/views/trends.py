@@ -25,7 +25,7 @@ def trends(request: HttpRequest) -> HttpResponse:
 def trends_of_athlete(request: HttpRequest, link_id: UUID) -> HttpResponse:
     """The weeks of an athlete, as far as he lets this coach see activities."""
     link = get_object_or_404(CoachingLink.objects.active_for_coach(signed_in(request)), public_id=link_id)
-    context: dict[str, Any] = {"link": link, "section": "athletes"}
+    context: dict[str, Any] = {"link": link, "tab": "weeks", "section": "athletes"}
     if Scope.ACTIVITIES not in link.scopes:
         return render(request, "coaching/trends.html", context)
     return _page(request, link.athlete, context)

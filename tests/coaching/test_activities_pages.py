@@ -174,6 +174,17 @@ def test_the_athlete_reads_who_sees_an_activity_and_for_how_long(
     assert "It stays until you delete the upload" in text
 
 
+def test_the_connections_page_tells_it_of_each_account(
+    as_athlete: Client, coach: User, link: CoachingLink, strava_activity: Activity, garmin_provider: Provider
+) -> None:
+    share(link, Scope.ACTIVITIES)
+    Connection.objects.create(user=link.athlete, provider=garmin_provider, status="active", external_account_id="6")
+    text = as_athlete.get(reverse("integrations:connections")).text
+    assert "Carla Coach, who sees it without heart rate" in text
+    assert "What you delete at Garmin Connect goes from here, too." in text
+    assert "The terms of Strava do not let us show it to anybody else" in text
+
+
 def test_who_may_see_it_is_the_athletes_to_read_alone(as_coach: Client, athlete: User, link: CoachingLink) -> None:
     share(link, Scope.ACTIVITIES)
     text = page(as_coach, stored(athlete))
