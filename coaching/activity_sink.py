@@ -136,7 +136,8 @@ def write(origin: Origin, rows: Collection[Mapping[str, Any]]) -> list[tuple[int
     arrays = {name: [row[name] for row in rows] for name in COLUMNS}
     with database.cursor() as cursor:
         cursor.execute(_UPSERT, {**whose, **arrays})
-        return cursor.fetchall()
+        written: list[tuple[int, date, date | None]] = cursor.fetchall()
+        return written
 
 
 def announce(

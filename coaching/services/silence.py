@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -46,7 +47,7 @@ class Silence:
 
 def found() -> list[Silence]:
     """Accounts that are suspiciously silent now, in one query."""
-    values = {
+    values: dict[str, Any] = {
         "days": WEEKS * 7, "resource": Resource.ACTIVITIES, "active": Connection.Status.ACTIVE,
         "fewest": FEWEST_DAYS, "least": LEAST_DAYS, "times": TIMES_USUAL,
     }  # fmt: skip

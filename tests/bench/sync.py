@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import django
 from django.db import connection as database
@@ -38,6 +39,7 @@ from coaching import activity_sink  # noqa: E402
 from coaching.activity_sink import ActivitySink, Origin  # noqa: E402
 from coaching.models import Activity, DailyTotal  # noqa: E402
 from integrations import credentials  # noqa: E402
+from integrations.client import ActivityPage  # noqa: E402
 from integrations.models import Connection, Credential, Provider, ProviderMode, SyncJob, SyncStream  # noqa: E402
 from integrations.records import ActivityRecord, Sport  # noqa: E402
 from integrations.services import syncing  # noqa: E402
@@ -164,7 +166,7 @@ class Endless:
 
     def activities(self, *_: object) -> Iterator[Any]:
         for first in range(0, self.size, PAGE):
-            yield syncing.Page(records=page(first))
+            yield ActivityPage(records=page(first))
             self.peak = max(self.peak, _resident_mib())
 
 
@@ -179,13 +181,13 @@ def memory(sizes: Sequence[int]) -> None:
             user=user, provider=provider, status="active", external_account_id=f"h{size}"
         )
         stream = SyncStream.objects.create(connection=account, resource="activities")
-        client, made = Endless(size), syncing.client_for
-        syncing.client_for = lambda *_, found=client, **__: found  # type: ignore[assignment]
+        client = Endless(size)
         job = SyncJob.new(stream.pk)
         job.save()
         started = time.perf_counter()
-        syncing.run(job.pk)
-        took, syncing.client_for = time.perf_counter() - started, made
+        with patch.object(syncing, "client_for", return_value=client):
+            syncing.run(job.pk)
+        took = time.perf_counter() - started
         job.refresh_from_db()
         assert (job.status, job.created_n) == ("succeeded", size), (job.status, job.error_detail)
         peaks.append(client.peak)

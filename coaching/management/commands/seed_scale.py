@@ -91,7 +91,7 @@ class Command(BaseCommand):
         return coach, ids
 
     def _history(self, ids: list[int], activities: int) -> None:
-        values = {
+        values: dict[str, Any] = {
             "athletes": ids, "count": len(ids), "days": DAYS, "a_head": activities // len(ids), "source": SOURCE,
             "today": timezone.now().date() - timedelta(days=1),
         }  # fmt: skip
