@@ -3,7 +3,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 
-from accounts.models import User
+from accounts.models import TokenScope, User
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # Django itself does not know the brackets
@@ -25,3 +25,25 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]  # Django itself 
 
     def clean_display_name(self) -> Any:
         return " ".join(str(self.cleaned_data["display_name"]).split())
+
+
+class TokenForm(forms.Form):
+    """What a new key for a script may do, and for how long."""
+
+    name = forms.CharField(
+        max_length=80, help_text="So that you know it again: what uses it, and where.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Weekly planning script"}),
+    )  # fmt: skip
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=TokenScope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="As little as it needs.",
+    )
+    days = forms.TypedChoiceField(
+        label="It works for", coerce=int, choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")],
+        initial=90,
+    )  # fmt: skip
+
+    def clean_name(self) -> str:
+        return " ".join(str(self.cleaned_data["name"]).split())

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import data_views, login_views, views
+from accounts import data_views, login_views, token_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -12,5 +12,7 @@ urlpatterns = [
     path("data/copy/", data_views.ask_for_copy, name="ask_for_copy"),
     path("data/copy/<uuid:request_id>/", data_views.download, name="download"),
     path("data/delete/", data_views.delete_account, name="delete_account"),
+    path("tokens/", token_views.tokens, name="tokens"),
+    path("tokens/<uuid:token_id>/revoke/", token_views.revoke_token, name="revoke_token"),
     path("start-coaching/", views.start_coaching, name="start_coaching"),
 ]

@@ -6,8 +6,8 @@ from datetime import date
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from coaching import charts
 from coaching.models import Workout, WorkoutRevision
+from coaching.revisions import revision_of
 from integrations.models import Connection
 from integrations.records import WorkoutRecord
 from integrations.sinks import Changes
@@ -41,7 +41,7 @@ class WorkoutSink:
         created = [Workout(owner=connection.user, source=connection, external_id=key) for key in missing]
         Workout.objects.bulk_create(created)
         revised = [*created, *changed]
-        revisions = [_revision(workout, wanted[workout.external_id], hashes) for workout in revised]
+        revisions = [_revision(workout, wanted, hashes) for workout in revised]
         for workout, revision in zip(revised, WorkoutRevision.objects.bulk_create(revisions), strict=True):
             workout.current, workout.updated_at = revision, timezone.now()
         _stamp({*revised, *restamped}, wanted)
@@ -79,19 +79,8 @@ def _live(connection: Connection) -> set[str]:
     return set(Workout.objects.filter(source=connection, gone_at=None).values_list("external_id", flat=True))
 
 
-def _revision(workout: Workout, record: WorkoutRecord, hashes: Mapping[str, str]) -> WorkoutRevision:
-    sums = charts.totals(record)
-    duration_s = sums.duration_s if sums.exact else record.duration_s or sums.duration_s
-    return WorkoutRevision(
-        workout=workout,
-        number=workout.current.number + 1 if workout.current else 1,
-        name=record.name,
-        sport=record.sport,
-        duration_s=_whole(duration_s),
-        distance_m=_whole(sums.distance_m or record.distance_m),
-        content=record.content(),
-        content_hash=hashes[record.external_id],
-    )
+def _revision(workout: Workout, wanted: Mapping[str, WorkoutRecord], hashes: Mapping[str, str]) -> WorkoutRevision:
+    return revision_of(workout, wanted[workout.external_id], content_hash=hashes[workout.external_id])
 
 
 def _stamp(workouts: Iterable[Workout], wanted: Mapping[str, WorkoutRecord]) -> None:
@@ -99,8 +88,3 @@ def _stamp(workouts: Iterable[Workout], wanted: Mapping[str, WorkoutRecord]) -> 
     for workout in touched:
         workout.external_version, workout.gone_at = wanted[workout.external_id].version, None
     Workout.objects.bulk_update(touched, STAMPED)
-
-
-def _whole(value: float | None) -> int | None:
-    """None for nothing: a workout of open steps has no length rather than one of 0."""
-    return round(value) if value else None

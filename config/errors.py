@@ -1,9 +1,11 @@
 """What a person, or a script, is told when a page cannot be shown. Nothing of the inside leaks."""
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 
+from accounts.rest import problems
 from integrations import tracing
 
 WORDS = {
@@ -15,22 +17,40 @@ WORDS = {
         "There is nothing here",
         "The address is wrong, or what was here is not yours or no longer exists.",
     ),
+    405: (
+        "method_not_allowed",
+        "That does not work here",
+        "This address shows nothing by itself. Go back and use the button there.",
+    ),
+    413: ("too_large", "That was too much to send", "What you sent is larger than we take. Send less of it."),
     429: ("rate_limit", "A little slower, please", "That was too much at once. Wait a minute and try again."),
     500: (
         "server_error",
         "That went wrong on our side",
         "It was noted. Nothing you entered before was lost. Try again in a moment.",
     ),
+    503: (
+        "unavailable",
+        "Back in a moment",
+        "We cannot reach our own data right now. Wait a few seconds and try again.",
+    ),
 }
+TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+SOON_S = "5"
 
 
 def answer(request: HttpRequest, status: int) -> HttpResponse:
-    """The page for `status`, or, for who asks for JSON, the one error shape."""
+    """The page for `status`, or, for who asks for JSON, the one error shape.
+
+    Rendered without the request: what the frame of a page asks for may be the very thing that is broken.
+    """
+    if problems.is_api(request):
+        return problems.answer(status)
     if request.headers.get("Accept", "").startswith("application/json"):
         return JsonResponse(_body(request, status), status=status)
     _, title, words = WORDS[status]
     context = {"title": title, "words": words, "trace_id": _trace_id(request), "site_name": settings.SITE_NAME}
-    return render(request, "error.html", context, status=status)
+    return HttpResponse(render_to_string("error.html", context), status=status)
 
 
 def _body(request: HttpRequest, status: int) -> dict[str, object]:
@@ -43,7 +63,8 @@ def _trace_id(request: HttpRequest) -> str:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, 400)
+    """What was sent is nonsense, or too much."""
+    return answer(request, 413 if isinstance(exception, TOO_MUCH) else 400)
 
 
 def unauthorized(request: HttpRequest) -> HttpResponse:
@@ -62,6 +83,21 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """allauth's limits answer with it, too."""
     return answer(request, 429)
+
+
+def not_allowed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Django's answer is an empty page."""
+    if response.content:
+        return response
+    page = answer(request, 405)
+    page.headers["Allow"] = response.headers.get("Allow", "")
+    return page
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    page = answer(request, 503)
+    page.headers["Retry-After"] = SOON_S
+    return page
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.headless",
     "allauth.mfa",
     "allauth.socialaccount",
     "allauth.usersessions",
@@ -71,6 +72,7 @@ MIDDLEWARE = [
     "config.middleware.IntakeMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "config.middleware.TraceMiddleware",
+    "config.answers.AnswersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -189,6 +191,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 if TESTING:  # the slow one is for attackers, and tests make thousands of people
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_TOKEN_STRATEGY = "accounts.tokens.TokenStrategy"
+HEADLESS_JWT_ALGORITHM = "HS256"
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 15 * 60
+HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 7 * 24 * 3600
+HEADLESS_JWT_ROTATE_REFRESH_TOKEN = HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
@@ -268,7 +276,7 @@ USE_I18N = True
 # Security
 _https = SITE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = _https
-SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^health/", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^api/", r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31536000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = _https

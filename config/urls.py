@@ -3,7 +3,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from config import health, metrics
+from config import api, api_docs, health, metrics
 from integrations import views as integrations_views
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's limits and MFA
@@ -16,6 +16,9 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("connections/", include("integrations.urls")),
     path("webhooks/", include("webhooks.urls")),
+    path("api/v1/", api_docs.readable, name="api_docs"),
+    path("api/v1/openapi.json", api_docs.schema, name="api_schema"),
+    path("api/v1/", api.routes()),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("health/providers", health.providers, name="health_providers"),

@@ -1,4 +1,4 @@
-"""What a coach does with the library itself; its content comes from syncs."""
+"""What a coach does with the library itself; its content comes from syncs, and from scripts."""
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -7,8 +7,11 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from coaching.models import Share, Workout
+from coaching.models import Share, Workout, WorkoutRevision
+from coaching.revisions import revision_of
+from integrations import errors
 from integrations.models import Connection
+from integrations.records import WorkoutRecord
 
 
 @transaction.atomic
@@ -28,3 +31,36 @@ def archive(workout: Workout, *, by: User) -> bool:
     if archived:
         audit.record("workout.archived", workout, actor=by)
     return bool(archived)
+
+
+@transaction.atomic
+def create(owner: User, record: WorkoutRecord) -> Workout:
+    """A workout that lives here only. `record` has passed `authoring.faults`."""
+    workout = Workout.objects.create(owner=owner)
+    _put(workout, record)
+    audit.record("workout.created", workout, actor=owner)
+    return workout
+
+
+@transaction.atomic
+def revise(workout: Workout, record: WorkoutRecord, *, by: User) -> WorkoutRevision:
+    """Its next revision; the current one when nothing differs. Offers stay as they were until shared again.
+
+    The caller holds the row. ConflictError for what a sync brings: it would be overwritten by the next one.
+    """
+    if workout.source_id is not None:
+        words = "This workout comes from a connected account. Change it there, and it follows by itself."
+        raise errors.ConflictError(words, code="synced")
+    if workout.current and workout.current.content_hash == record.content_hash():
+        return workout.current
+    revision = _put(workout, record)
+    audit.record("workout.revised", workout, actor=by, revision=revision.number)
+    return revision
+
+
+def _put(workout: Workout, record: WorkoutRecord) -> WorkoutRevision:
+    revision = revision_of(workout, record, content_hash=record.content_hash())
+    revision.save()
+    workout.current = revision
+    workout.save(update_fields=["current", "updated_at"])
+    return revision
