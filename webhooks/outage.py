@@ -43,7 +43,7 @@ def watched() -> Iterator[None]:
 
 def forget() -> None:
     """A child process begins anew: locks do not survive a fork."""
-    global _probing, _is_away, _next_look  # noqa: PLW0603
+    global _probing, _is_away, _next_look
     _probing, _is_away, _next_look = Lock(), False, 0.0
 
 
