@@ -133,9 +133,11 @@ def fetch_original(activity_id: int, athlete_id: int) -> None:
 def clear_originals() -> int:
     """Delete the files that lay ready for long enough."""
     oldest, cleared = timezone.now() - timedelta(seconds=ORIGINAL_S), 0
-    if not default_storage.exists(ORIGINALS):
+    try:
+        folders = default_storage.listdir(ORIGINALS)[0]
+    except FileNotFoundError:  # nothing was ever fetched; object storages know no folders and answer an empty list
         return 0
-    for folder in default_storage.listdir(ORIGINALS)[0]:
+    for folder in folders:
         for name in default_storage.listdir(f"{ORIGINALS}/{folder}")[1]:
             path = f"{ORIGINALS}/{folder}/{name}"
             if default_storage.get_modified_time(path) < oldest:

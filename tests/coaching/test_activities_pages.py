@@ -252,3 +252,13 @@ def test_activities_to_review_are_announced(as_athlete: Client, athlete: User) -
     text = as_athlete.get(reverse("coaching:activities")).text
     assert "came twice" in text
     assert reverse("coaching:duplicates") in text
+
+
+def test_an_activity_with_everything_takes_few_queries(
+    as_athlete: Client, athlete: User, link: CoachingLink, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    found = upload(athlete, "run.fit", run_file())[0].activity
+    assert found
+    page(as_athlete, found)
+    with django_assert_max_num_queries(15):
+        page(as_athlete, found)
