@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from hashlib import sha256
 
-import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
@@ -14,7 +12,6 @@ from config import errors
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
-log = structlog.get_logger(__name__)
 JSON = "application/json"
 
 
@@ -31,13 +28,6 @@ class AnswersMiddleware:
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             return problems.answer(403, "https_only", "Use https. What you sent went over the net for all to read.")
         return _stamped(request, _shaped(self.get_response(request)))
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A database that is away, restarts or is too busy is no mistake of ours to look for."""
-        if not isinstance(exception, OperationalError | InterfaceError):
-            return None
-        log.error("database_unavailable", error=type(exception).__name__)
-        return errors.unavailable(request)
 
 
 def _shaped(response: HttpResponse) -> HttpResponse:

@@ -7,6 +7,7 @@ from accounts.models import AuditEntry, User
 from coaching.models import Workout, WorkoutRevision
 from tests.api.conftest import MakeCaller
 
+PACE = {"kind": "pace", "low": 3.5, "high": 4}
 EASY = {
     "name": "Easy run",
     "sport": "running",
@@ -19,7 +20,7 @@ EASY = {
                     "type": "repeat",
                     "count": 4,
                     "steps": [
-                        {"type": "step", "end": {"kind": "distance", "value": 400}, "target": {"kind": "pace", "low": 3.5, "high": 4}},
+                        {"type": "step", "end": {"kind": "distance", "value": 400}, "target": PACE},
                         {"type": "step", "intensity": "recovery", "end": {"kind": "time", "value": 60}},
                     ],
                 },
@@ -52,13 +53,17 @@ def test_what_is_written_can_be_read_and_written_again(api: Client, coach: User)
     )  # fmt: skip
     assert (again.status_code, again.json()["revision"], again.json()["name"]) == (200, 2, "Easier run")
     assert Workout.objects.get().owner == coach
-    assert list(AuditEntry.objects.filter(action__startswith="workout.").values_list("action", flat=True).order_by("pk")) == ["workout.created", "workout.revised"]  # fmt: skip
+    actions = AuditEntry.objects.filter(action__startswith="workout.").order_by("pk").values_list("action", flat=True)
+    assert list(actions) == ["workout.created", "workout.revised"]
 
 
 def test_garmin_gets_its_own_format(api: Client) -> None:
     sent = api.get(f"/api/v1/workouts/{make(api)['id']}/garmin").json()
     assert sent["workoutName"] == "Easy run"
-    assert [step["type"] for step in sent["workoutSegments"][0]["workoutSteps"]] == ["ExecutableStepDTO", "RepeatGroupDTO"]
+    assert [step["type"] for step in sent["workoutSegments"][0]["workoutSteps"]] == [
+        "ExecutableStepDTO",
+        "RepeatGroupDTO",
+    ]
 
 
 def test_a_revision_wants_the_state_that_was_read(api: Client) -> None:
