@@ -100,6 +100,20 @@ class TestTheCopyFollows:
         assert settle(delivery).status == "delivered"
         assert days(account) == [friday.isoformat()]
 
+    def test_a_call_that_may_still_put_it_on_the_old_day_is_waited_for(
+        self, account: Account, link: CoachingLink, monday: date, friday: date
+    ) -> None:
+        delivery = accepted(link, on=monday)
+        account.behaves("drop", SCHEDULE)
+        run(delivery)
+        account.behaves("")
+        planning.move(delivery.share, friday, by=link.coach)
+        assert run(delivery).status == "pending"
+        assert days(account) == [], "nothing new while the old call may still act"
+        Delivery.objects.filter(pk=delivery.pk).update(schedule_sent_at=timezone.now() - timedelta(hours=1))
+        assert settle(delivery).status == "delivered"
+        assert days(account) == [friday.isoformat()]
+
     def test_taking_it_off_the_old_day_is_safe_to_repeat(
         self, account: Account, link: CoachingLink, monday: date, friday: date
     ) -> None:
