@@ -86,11 +86,10 @@ def database_from(url: str, name: str = "the database URL") -> dict[str, Any]:
     return dict(_env.db_url_config(url))
 
 
-def application(prefix: str) -> Application | None:
-    """X_CLIENT_ID and X_CLIENT_SECRET, both or none of them."""
-    client_id, secret = text(f"{prefix}_CLIENT_ID"), text(f"{prefix}_CLIENT_SECRET")
+def application(name: str, client_id: str, secret: str) -> Application | None:
+    """Client id and secret, both or none of them."""
     if bool(client_id) != bool(secret):
-        raise ImproperlyConfigured(f"{prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET go together")
+        raise ImproperlyConfigured(f"{name}_CLIENT_ID and {name}_CLIENT_SECRET go together")
     return Application(client_id, Secret(secret)) if client_id else None
 
 

@@ -225,9 +225,11 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LOCAL  # browsers take http for localhost only
-LOGIN_APPLICATIONS = {
-    name: known for name in ("google", "github") if (known := env.application(name.upper())) is not None
+_applications = {
+    "google": env.application("GOOGLE", env.text("GOOGLE_CLIENT_ID"), env.text("GOOGLE_CLIENT_SECRET")),
+    "github": env.application("GITHUB", env.text("GITHUB_CLIENT_ID"), env.text("GITHUB_CLIENT_SECRET")),
 }
+LOGIN_APPLICATIONS = {name: known for name, known in _applications.items() if known}
 if DEMO:
     LOGIN_APPLICATIONS = logins.in_demo(LOGIN_APPLICATIONS)
 SOCIALACCOUNT_ADAPTER = "accounts.logins.adapter.SocialAccountAdapter"

@@ -186,13 +186,12 @@ def test_a_secret_that_does_not_open_takes_the_button_away_and_no_page_down(
     assert buttons(client) == {"GitHub"}
 
 
-def test_the_environment_names_both_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert env.application("GOOGLE") is None
-    monkeypatch.setenv("GOOGLE_CLIENT_ID", "id-1")
-    with pytest.raises(ImproperlyConfigured, match="go together"):
-        env.application("GOOGLE")
-    monkeypatch.setenv("GOOGLE_CLIENT_SECRET", "hush")
-    found = env.application("GOOGLE")
+def test_the_environment_names_both_or_none() -> None:
+    assert env.application("GOOGLE", "", "") is None
+    for client_id, secret in (("id-1", ""), ("", "hush")):
+        with pytest.raises(ImproperlyConfigured, match="GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET go together"):
+            env.application("GOOGLE", client_id, secret)
+    found = env.application("GOOGLE", "id-1", "hush")
     assert found is not None
     assert (found.client_id, found.secret.reveal()) == ("id-1", "hush")
     assert "hush" not in repr(found)
