@@ -103,13 +103,14 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
+                "django.template.context_processors.i18n",
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.context.site",
                 "coaching.context.navigation",
             ],
-            "builtins": ["lucide.templatetags.lucide", "django.templatetags.static"],
+            "builtins": ["lucide.templatetags.lucide", "django.templatetags.static", "django.templatetags.i18n"],
         },
     }
 ]
@@ -272,6 +273,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = LOCAL
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
