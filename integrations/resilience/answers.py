@@ -2,14 +2,18 @@
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 _WORD = re.compile(r"[A-Za-z_.]{1,40}")
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON in `body`; ValueError or RecursionError for anything else, NaN and Infinity included."""
-    return json.loads(body, parse_constant=_refuse_constant)
+    """The JSON in `body`; ValueError or RecursionError for anything else.
+
+    A bare NaN or Infinity, which is no JSON, becomes its word: it spoils the one item that needs a number there, and
+    not all the others of its page.
+    """
+    return json.loads(body, parse_constant=str)
 
 
 def provider_code(body: bytes) -> str:
@@ -25,7 +29,3 @@ def provider_code(body: bytes) -> str:
     except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
         return ""
     return word if isinstance(word, str) and _WORD.fullmatch(word) else ""
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from integrations import errors
-from integrations.resilience import http
+from integrations.resilience import answers, http
 from integrations.resilience.gateway import DEFAULT_PAUSE_S, LEAST_PAUSE_S, Gateway, Hooks
 from integrations.resilience.policies import Policies, RateLimitPolicy, RetryPolicy
 from integrations.resilience.state import DOWN_FOR_S, SharedState
@@ -183,10 +183,19 @@ def test_a_200_without_json_is_a_bad_answer(garmin: Garmin, fault: str) -> None:
     assert (error.code, error.retryable, error.status) == ("provider_bad_answer", False, 200)
 
 
-@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": Infinity}', "[" * 200_000, '"\ud800'[:1]])
+@pytest.mark.parametrize("text", ['{"a": NaM}', "[" * 200_000, '"\ud800'[:1]])
 def test_what_json_does_not_allow_is_a_bad_answer(garmin: Garmin, text: str) -> None:
     garmin.answers(Answer(text=text, kind="application/json"))
     assert garmin.fails().code == "provider_bad_answer"
+
+
+def test_a_number_that_is_none_is_no_number() -> None:
+    """It spoils its own item, when somebody needs a number there."""
+    assert answers.parsed(b'[{"a": NaN}, {"a": -Infinity}, {"a": 1.5}]') == [
+        {"a": "NaN"},
+        {"a": "-Infinity"},
+        {"a": 1.5},
+    ]
 
 
 # --- when it is not known what happened
