@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern
 from ninja import NinjaAPI
 from ninja import errors as ninja_errors
 from ninja.operation import Operation
@@ -99,10 +99,10 @@ def _field(error: dict[str, Any]) -> dict[str, str]:
     return {"field": name, "message": str(error["msg"])[:200]}
 
 
-def routes() -> tuple[list[URLPattern | URLResolver], str, str]:
+def routes() -> tuple[list[URLPattern], str, str]:
     """For `urls.py`. Every route asks for its token itself; the login page is nothing to a script."""
     patterns, app_name, namespace = api.urls
-    for pattern in patterns:
-        if isinstance(pattern, URLPattern):
-            pattern.callback.login_required = False  # type: ignore[attr-defined]
-    return patterns, app_name, namespace
+    ours = [pattern for pattern in patterns if isinstance(pattern, URLPattern) and pattern.name != "api-root"]
+    for pattern in ours:
+        pattern.callback.login_required = False  # type: ignore[attr-defined]
+    return ours, app_name, namespace
