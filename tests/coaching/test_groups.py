@@ -133,7 +133,7 @@ def test_an_ended_link_is_no_member_of_anything(
     assert "0 athletes" in as_coach.get(GROUPS).text
 
 
-@pytest.mark.parametrize("wrong", ["x", str(uuid4())])
+@pytest.mark.parametrize("wrong", ["x", str(uuid4())], ids=["no id", "an id of nothing"])
 def test_a_group_that_is_not_mine_is_not_shared_with(as_coach: Client, coach: User, runners: Group, wrong: str) -> None:
     share = reverse("coaching:share", args=[make_workout(coach).public_id])
     answer = as_coach.post(share, {"group": [str(runners.public_id), wrong]})
