@@ -11,7 +11,7 @@ from allauth.headless.account.views import LoginView
 from allauth.headless.constants import Client
 from allauth.headless.mfa.views import AuthenticateView
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from accounts import tokens
@@ -84,7 +84,7 @@ def refresh(request: HttpRequest, old: Refresh) -> Any:
 def log_out(request: HttpRequest) -> Any:
     """End this login: its access and refresh tokens stop working. A personal token is revoked on its page instead."""
     tokens.end_login(bearer_token(request))
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/me", auth=Bearer(TokenScope.PROFILE_READ), tags=["Me"], response=Profile)

@@ -222,6 +222,8 @@ def test_the_api_keeps_people_apart(
         if not owners or person in owners:
             continue
         for each in METHODS if not promise.endswith("'s") else ("get",):
+            if each != method and each in taken:
+                continue  # a route of its own, with an owner of its own
             answer = called(with_token(person), each, address, belongings)
             allowed = {404, 405} if not promise.endswith("'s") else {200}
             assert answer.status_code in allowed | ({403} if not person.is_coach else set()), (person.email, each)

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from pydantic import Field, field_validator
 
 from accounts.models import TokenScope
@@ -99,7 +99,7 @@ def revoke(request: HttpRequest, invitation_id: UUID) -> Any:
     """The link in the mail stops working."""
     coach = coach_of(request)
     inviting.revoke(get_object_or_404(Invitation.objects.pending_for_coach(coach), public_id=invitation_id), by=coach)
-    return 204, None
+    return Status(204, None)
 
 
 def _athlete(link: CoachingLink) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Body, Query, Router, Schema
+from ninja import Body, Query, Router, Schema, Status
 from pydantic import Field
 
 from accounts.models import TokenScope, User
@@ -97,7 +97,7 @@ def archive_workout(request: HttpRequest, workout_id: UUID) -> Any:
     """Take it out of the library. What you shared stays with your athletes."""
     coach = coach_of(request)
     library.archive(_own(coach, workout_id), by=coach)
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/workouts/{uuid:workout_id}/garmin", auth=READ, response=dict[str, Any])

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from accounts.models import TokenScope, User
@@ -96,7 +96,7 @@ def withdraw(request: HttpRequest, share_id: UUID) -> Any:
     """Take an offer back: nothing more is sent. What is in the athlete's account already stays there."""
     coach = coach_of(request)
     sharing.withdraw(get_object_or_404(Share.objects.for_coach(coach), public_id=share_id), by=coach)
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/deliveries", auth=READ, response=Page[DeliveryOut])
