@@ -89,7 +89,7 @@ def tidy_audit() -> int:
             " OR at < now() - make_interval(days => %s) LIMIT %s FOR UPDATE SKIP LOCKED)",
             [AuditEntry.Level.CHATTER, CHATTER_DAYS, AUDIT_DAYS, BATCH],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _lapsed_sessions() -> QuerySet[Session]:

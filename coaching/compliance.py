@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from accounts.models import User
 from coaching.models import Activity, ComplianceBands, Match, WorkoutRevision
+from integrations.records import EndKind
 
+MEASURED = frozenset({EndKind.TIME, EndKind.DISTANCE})
 PAST_ALL = 999  # percent: more says nothing any more
 
 
@@ -89,5 +91,5 @@ def _bands(row: ComplianceBands) -> Bands:
 
 def _is_by_distance(revision: WorkoutRevision) -> bool:
     """Whether most of its steps end by distance: the time of such a plan is an estimate."""
-    ends = [step.end.kind for step in revision.record.flat_steps() if step.end.kind in {"time", "distance"}]
-    return ends.count("distance") > len(ends) / 2
+    ends = [step.end.kind for step in revision.record.flat_steps() if step.end.kind in MEASURED]
+    return ends.count(EndKind.DISTANCE) > len(ends) / 2

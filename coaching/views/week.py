@@ -93,7 +93,8 @@ def _decide(viewer: User, share: Share, wanted: str) -> None:
         matching.unlink(share, by=viewer)
     else:
         seen = Activity.objects.visible_to(viewer).filter(athlete=share.link.athlete_id)
-        activity = seen.filter(public_id=_uuid(wanted)).first()
+        wanted_id = _uuid(wanted)
+        activity = seen.filter(public_id=wanted_id).first() if wanted_id else None
         if activity is None:
             raise errors.NotFoundError("This activity is no longer there.", code="activity_gone")
         matching.rematch(share, activity, by=viewer)
@@ -126,7 +127,8 @@ def _candidates(viewer: User, share: Share, chosen: Activity | None) -> list[Act
         return []
     near = (share.scheduled_for - NEAR, share.scheduled_for + NEAR)
     rows = Activity.objects.visible_to(viewer).filter(athlete=share.link.athlete_id, day__range=near)
-    return list(rows.exclude(pk=chosen.pk if chosen else None).newest_first()[:MOST_CANDIDATES])
+    others = rows.exclude(pk=chosen.pk) if chosen else rows
+    return list(others.newest_first()[:MOST_CANDIDATES])
 
 
 def _next(found: Mapping[tuple[int, date], Sequence[Session]], today: date) -> Session | None:

@@ -52,7 +52,8 @@ def test_a_group_is_made_filled_renamed_and_deleted(as_coach: Client, link: Coac
     as_coach.post(reverse("coaching:delete_group", args=[group.public_id]))
     assert not Group.objects.exists()
     assert CoachingLink.objects.active().count() == 2
-    assert list(AuditEntry.objects.filter(action__startswith="group.").order_by("pk").values_list("action", flat=True)) == [
+    noted = AuditEntry.objects.filter(action__startswith="group.").order_by("pk")
+    assert list(noted.values_list("action", flat=True)) == [
         "group.made", "group.renamed", "group.members", "group.members", "group.deleted",
     ]  # fmt: skip
 

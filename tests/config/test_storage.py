@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import boto3
+import boto3  # type: ignore[import-untyped]
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
@@ -48,7 +48,7 @@ def test_a_copy_of_ones_data_lies_in_the_bucket(bucket: None, athlete: User) -> 
     request = DataRequest.objects.get()
     with request.file.open() as raw:
         assert raw.read(2) == b"PK"
-    name = request.file.name
+    name = str(request.file.name)
     assert storages["default"].exists(name)
     request.file.delete()
     assert not storages["default"].exists(name)

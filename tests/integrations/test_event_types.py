@@ -16,7 +16,13 @@ from integrations.models import DomainEvent
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISH = {"publish", "publish_each"}
 NAMES = event_types.names()
-FITTING = {Kind.CODE: "rate_limit", Kind.CODES: ["mode", "notice"], Kind.FLAG: True, Kind.NUMBER: 3, Kind.NUMBERS: [3, 4]}
+FITTING = {
+    Kind.CODE: "rate_limit",
+    Kind.CODES: ["mode", "notice"],
+    Kind.FLAG: True,
+    Kind.NUMBER: 3,
+    Kind.NUMBERS: [3, 4],
+}
 PRIVATE = [
     "ada@example.org",
     "Bearer c2VjcmV0c2VjcmV0",

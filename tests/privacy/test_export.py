@@ -76,7 +76,7 @@ def test_one_that_always_fails_ends(known: User) -> None:
 def test_it_is_there_for_a_week(known: User, client: Client) -> None:
     copy_of(known)
     request = DataRequest.objects.get()
-    storage, name = request.file.storage, request.file.name
+    storage, name = request.file.storage, str(request.file.name)
     assert storage.exists(name)
     DataRequest.objects.update(expires_at="2026-01-01T00:00Z")
     client.force_login(known)
