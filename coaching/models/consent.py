@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from coaching.models.roster import CoachingLink
+from coaching.models.roster import CoachingLink, Scope
 
 
 class ConsentEntry(models.Model):
@@ -25,6 +25,10 @@ class ConsentEntry(models.Model):
     class Meta:
         verbose_name_plural = "consent entries"
         indexes = [models.Index(fields=["link", "-id"], name="consent_of_link")]
+
+    @property
+    def scope_words(self) -> list[str]:
+        return [str(Scope(scope).label) for scope in self.scopes if scope in Scope.values]
 
     def __str__(self) -> str:
         return f"{self.what} {', '.join(self.scopes)}"

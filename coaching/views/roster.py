@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.permissions import signed_in
 from coaching import sessions
 from coaching.forms import InvitationForm, consent_form_for
-from coaching.models import CoachingLink, Invitation
+from coaching.models import CoachingLink, ConsentEntry, Invitation
 from coaching.permissions import coach_required
 from coaching.plan_forms import RosterFilterForm
 from coaching.services import attention, grouping, inviting
@@ -24,6 +24,7 @@ from integrations import errors
 
 PAGE = 25
 STRIP_DAYS = 7
+LEDGER_SHOWN = 50
 
 
 @require_GET
@@ -99,9 +100,13 @@ def end(request: HttpRequest, link_id: UUID) -> HttpResponse:
 
 @require_GET
 def coaches(request: HttpRequest) -> HttpResponse:
-    links = CoachingLink.objects.active().filter(athlete=signed_in(request)).select_related("coach")
+    user = signed_in(request)
+    links = CoachingLink.objects.active().filter(athlete=user).select_related("coach")
     cards = [(link, consent_form_for(link)) for link in links]
-    return render(request, "coaching/coaches.html", {"cards": cards, "section": "coaches"})
+    ledger = (
+        ConsentEntry.objects.filter(link__athlete=user).select_related("link__coach").order_by("-pk")[:LEDGER_SHOWN]
+    )
+    return render(request, "coaching/coaches.html", {"cards": cards, "ledger": ledger, "section": "coaches"})
 
 
 @require_POST

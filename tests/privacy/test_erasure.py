@@ -12,7 +12,7 @@ from django.test import Client
 from accounts import data_requests
 from accounts.models import DataRequest, User
 from coaching.models import Activity, CoachingLink, ConsentEntry, Share, Workout
-from coaching.services import sharing
+from coaching.services import inviting, sharing
 from integrations import credentials
 from integrations.models import Connection, Credential
 from tests.coaching.world import make_workout
@@ -136,3 +136,14 @@ def test_the_ciphertext_is_gone(known: User) -> None:
 def test_twice_is_once(known: User, client: Client, settings: Any) -> None:
     first = data_requests.ask(known, "erasure")
     assert data_requests.ask(known, "erasure") == first
+
+
+def test_an_athlete_reads_what_he_allowed_and_when(known: User) -> None:
+    link = CoachingLink.objects.get(athlete=known)
+    inviting.update_scopes(link, known, scopes=["plan"], auto_import=False)
+    page = fresh(known).get("/coaches/").text
+    assert page.index("Carla Coach: Changed") < page.index("Carla Coach: Allowed")
+    assert [entry.scopes for entry in ConsentEntry.objects.order_by("pk")] == [
+        ["plan", "activities", "notes"],
+        ["plan"],
+    ]
