@@ -46,7 +46,8 @@ def send_due() -> int:
 
 def message(template: str, subject: str, to: str, context: dict[str, Any]) -> EmailMultiAlternatives:
     """A mail in plain text and HTML. The subject is one line whatever people named things."""
-    full = context | {"url": settings.SITE_URL.rstrip("/") + context["path"], "site_name": settings.SITE_NAME}
+    url = settings.SITE_URL.rstrip("/") + context["path"]
+    full = {"stop_url": ""} | context | {"url": url, "site_name": settings.SITE_NAME}
     text = render_to_string(f"email/{template}.txt", full)
     mail = EmailMultiAlternatives(one_line(subject, most=LONGEST_SUBJECT), text, to=[to])
     mail.attach_alternative(render_to_string(f"email/{template}.html", full), "text/html")

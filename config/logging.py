@@ -88,6 +88,7 @@ def configure(level: str = "INFO") -> None:
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 "urllib3": {"level": "INFO"},  # its DEBUG lines hold URLs with their queries
+                "django.template": {"level": "INFO"},  # its DEBUG lines hold what a template was given
                 "garminconnect": {"level": "WARNING"},
                 "django.server": {"level": "WARNING"},
                 "django.utils.autoreload": {"level": "WARNING"},
