@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.utils import timezone
 
 from accounts import privacy
-from accounts.models import AuditEntry, Language, Theme, Units, User, WeekStart
+from accounts.models import AccessToken, AuditEntry, KeptAnswer, Language, Theme, Units, User, WeekStart
 
 PROFILE = ["email", "display_name", "time_zone", "units", "week_start", "theme", "language", "date_joined"]
+TOKEN = ["name", "hint", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"]
 NOBODY = {
     "display_name": "",
     "time_zone": "UTC",
@@ -32,6 +34,10 @@ def _export(user: User) -> Iterator[privacy.Rows]:
     yield privacy.Rows("addresses.json", EmailAddress.objects.filter(**mine).values("email", "verified", "primary"))
     factors = Authenticator.objects.filter(**mine).values("type", "created_at", "last_used_at")
     yield privacy.Rows("second-factors.json", factors)
+    doors = SocialAccount.objects.filter(**mine).values("provider", "uid", "date_joined", "last_login", "extra_data")
+    yield privacy.Rows("logins-elsewhere.json", doors)
+    tokens = AccessToken.objects.filter(**mine).values(*TOKEN)
+    yield privacy.Rows("access-tokens.json", tokens)
     seen = UserSession.objects.filter(**mine).values("ip", "user_agent", "created_at", "last_seen_at")
     yield privacy.Rows("sessions.json", seen.iterator())
     done = AuditEntry.objects.filter(actor=user).order_by("pk")
@@ -49,6 +55,9 @@ def _erase(user: User) -> Mapping[str, int]:
     counts = {
         "addresses": privacy.delete(EmailAddress.objects.filter(user=user)),
         "second factors": privacy.delete(Authenticator.objects.filter(user=user)),
+        "logins elsewhere": privacy.delete(SocialAccount.objects.filter(user=user)),
+        "access tokens": privacy.delete(AccessToken.objects.filter(user=user)),
+        "answers kept for scripts": privacy.delete(KeptAnswer.objects.filter(user=user)),
         "sessions": privacy.delete(UserSession.objects.filter(user=user)),
         "files of earlier exports": _drop_exports(user),
     }

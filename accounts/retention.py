@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from django.contrib.sessions.models import Session
@@ -10,7 +11,7 @@ from django.db import connection, models, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, KeptAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +97,12 @@ def _lapsed_sessions() -> QuerySet[Session]:
     return Session.objects.filter(expire_date__lt=Now())
 
 
+def _old_answers() -> QuerySet[KeptAnswer]:
+    return KeptAnswer.objects.filter(created_at__lt=Now() - timedelta(days=1))
+
+
 register(
+    Rule("Answers kept for scripts", "24 hours", in_batches(_old_answers)),
     Rule("Sessions", "until they lapse", in_batches(_lapsed_sessions)),
     Rule("Copies of a person's data", "7 days"),
     Rule("Audit log, chatter", f"{CHATTER_DAYS} days", tidy_audit),

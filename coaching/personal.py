@@ -23,6 +23,8 @@ from coaching.models import (
     Match,
     Note,
     Notification,
+    NotificationChoice,
+    NotificationTimes,
     Share,
     Workout,
     WorkoutRevision,
@@ -59,6 +61,8 @@ def _people(user: User) -> Iterator[privacy.Rows]:
     yield privacy.Rows("groups.json", groups.values("public_id", "name"))
     notes = Note.objects.filter(author=user).order_by("pk")
     yield privacy.Rows("notes.json", notes.values("created_at", "link__public_id", "share__public_id", "text"))
+    chosen = NotificationChoice.objects.filter(user=user).order_by("pk")
+    yield privacy.Rows("how-i-am-told.json", chosen.values("kind", "channels"))
     notices = Notification.objects.filter(recipient=user).order_by("pk")
     yield privacy.Rows("notices.json", notices.values("created_at", "channel", "template", "context").iterator())
 
@@ -121,6 +125,8 @@ def _erase_talk(user: User) -> dict[str, int]:
         "messages with shared workouts": Share.objects.filter(link__coach=user).exclude(message="").update(message=""),
         "notes": privacy.delete(Note.objects.filter(author=user)),
         "notices": privacy.delete(Notification.objects.filter(recipient=user)),
+        "choices of how to be told": privacy.delete(NotificationChoice.objects.filter(user=user))
+        + privacy.delete(NotificationTimes.objects.filter(user=user)),
         "invitations": privacy.delete(invited),
         "groups": privacy.delete(Group.objects.filter(**mine)),
         "compliance bands": privacy.delete(ComplianceBands.objects.filter(**mine)),

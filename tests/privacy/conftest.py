@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AccessToken, KeptAnswer, User
 from coaching.models import (
     Activity,
     ActivityDetail,
@@ -23,11 +26,14 @@ from coaching.models import (
     Invitation,
     Match,
     Note,
+    Notification,
+    NotificationChoice,
+    NotificationTimes,
     Share,
 )
 from coaching.services import inviting, sharing
 from integrations import credentials
-from integrations.models import Connection, Provider, SyncJob, SyncStream
+from integrations.models import Connection, ConnectSession, DomainEvent, Provider, SyncJob, SyncStream
 from integrations.spec import Grant
 from tests.coaching.world import make_workout
 
@@ -90,3 +96,16 @@ def _around(athlete: User, link: CoachingLink, share: Share) -> None:
         coach=athlete, email="x@example.org", token_hash="2" * 64, expires_at=timezone.now() + timedelta(days=1)
     )
     make_workout(athlete)
+    AccessToken.objects.create(user=athlete, name="script", token_hash="3" * 64, hint="abcd", expires_at=timezone.now())
+    KeptAnswer.objects.create(user=athlete, key="k", request_hash="4" * 64)
+    NotificationChoice.objects.create(user=athlete, kind="welcome", channels=["email"])
+    NotificationTimes.objects.create(user=athlete)
+    SocialAccount.objects.create(user=athlete, provider="google", uid="g-77", extra_data={"name": "Ada Athlete"})
+    Authenticator.objects.create(user=athlete, type="recovery_codes", data={})
+    UserSession.objects.create(user=athlete, session_key="s" * 32, ip="192.0.2.7", user_agent="a browser")
+    told = DomainEvent.objects.create(type="link.started", subject_type="x", subject_id="1")
+    Notification.objects.create(event=told, recipient=athlete, channel="in_app", template="x", context={"text": WORDS})
+    ConnectSession.objects.create(
+        user=athlete, provider=Provider.objects.get(slug="garmin"), kind="password", state_hash="5" * 64,
+        expires_at=timezone.now() + timedelta(hours=1),
+    )  # fmt: skip
