@@ -7,6 +7,7 @@ login ends. allauth would only refuse it.
 from allauth.headless import app_settings
 from allauth.headless.tokens.strategies.jwt import JWTTokenStrategy, internal
 from allauth.usersessions.models import UserSession
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -53,7 +54,7 @@ def _locked_session(payload: dict[str, str]) -> SessionBase | None:
 
 
 def _end_for_reuse(session: SessionBase) -> None:
-    user = User.objects.filter(pk=session.get("_auth_user_id")).first()
+    user = User.objects.filter(pk=session.get(SESSION_KEY, 0)).first()
     if user:
         failed, level = AuditEntry.Outcome.FAILURE, AuditEntry.Level.SECURITY
         audit.record("user.refresh_token_reused", user, outcome=failed, level=level)

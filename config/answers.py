@@ -46,5 +46,4 @@ def _stamped(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         return response
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers.setdefault("ETag", f'"{sha256(response.content).hexdigest()[:32]}"')
-    answer: HttpResponse = get_conditional_response(request, etag=response["ETag"], response=response)
-    return answer
+    return get_conditional_response(request, etag=response["ETag"], response=response) or response

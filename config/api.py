@@ -1,13 +1,16 @@
 """The JSON API: every app's routes under one roof, with one way to say that something went wrong."""
 
+import json
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils.datastructures import MultiValueDict
 from ninja import NinjaAPI
 from ninja import errors as ninja_errors
 from ninja.operation import Operation
+from ninja.parser import Parser
 
 from accounts.api import router as accounts_router
 from accounts.rest import problems
@@ -20,6 +23,7 @@ DESCRIPTION = """
 Everything a script needs of Transformation Coaching. Log in for an access token, or make a personal one in your
 settings; send it as `Authorization: Bearer …`.
 """.strip()
+NUL = "\x00"
 STATUSES: dict[type[errors.IntegrationError], int] = {
     errors.ValidationError: 422,
     errors.UnsupportedError: 422,
@@ -29,6 +33,28 @@ STATUSES: dict[type[errors.IntegrationError], int] = {
 }
 
 
+class StrictParser(Parser):
+    """What PostgreSQL cannot keep, and what JSON does not know, is refused before anybody reads it."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        text = request.body.decode()
+        if NUL in text or r"\u0000" in text:
+            raise ValueError("a NUL letter")
+        parsed: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+        return parsed
+
+    def parse_querydict(
+        self, data: MultiValueDict[str, Any], list_fields: list[str], request: HttpRequest
+    ) -> dict[str, Any]:
+        if any(NUL in value for values in data.lists() for value in values[1]):
+            raise Problem(400)
+        return super().parse_querydict(data, list_fields, request)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
 class Api(NinjaAPI):
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
@@ -36,7 +62,7 @@ class Api(NinjaAPI):
 
 api = Api(
     title="Transformation Coaching", version="1.0.0", description=DESCRIPTION, docs_url=None, openapi_url=None,
-    urls_namespace="api",
+    urls_namespace="api", parser=StrictParser(),
 )  # fmt: skip
 for router in (accounts_router, coaching_router, integrations_router):
     api.add_router("", router)

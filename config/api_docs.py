@@ -72,9 +72,23 @@ def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            row = {**operation, "path": path, "method": method.upper(), "body": _body(document, operation)}
+            row = {
+                "path": path, "method": method.upper(), "summary": operation["summary"],
+                "description": operation.get("description", ""), "answers": list(operation["responses"]),
+                "parameters": _parameters(operation), "body": _body(document, operation),
+            }  # fmt: skip
             groups.setdefault(operation.get("tags", ["More"])[0], []).append(row)
     return groups
+
+
+def _parameters(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each["name"], "where": each["in"], "needed": each.get("required", False),
+            "about": each.get("description") or each["schema"].get("description", ""),
+        }
+        for each in operation.get("parameters", ())
+    ]  # fmt: skip
 
 
 def _body(document: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:

@@ -69,9 +69,9 @@ def _read(cursor: str, length: int) -> Key:
         *times, number = parts
         if len(parts) != length or type(number) is not int or not 0 <= number < 2**63:
             raise ValueError
-        key = (*(datetime.fromisoformat(text) for text in times), number)
-        if any(moment.tzinfo is None for moment in key[:-1]):
+        moments = [datetime.fromisoformat(text) for text in times]
+        if any(moment.tzinfo is None for moment in moments):
             raise ValueError
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise Problem(400, "bad_cursor", "This cursor is none of ours. Begin without one.") from None
-    return key
+    return (*moments, number)

@@ -1,6 +1,6 @@
 """What was done, and the calendar of plan and doing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -110,7 +110,7 @@ def calendar(request: HttpRequest, query: Query[CalendarQuery]) -> Any:
     return {"first": query.first, "last": query.last, "sessions": rows}
 
 
-def _by_day(key: tuple[int, date]) -> Sequence[Any]:
+def _by_day(key: tuple[int, date]) -> tuple[date, int]:
     return key[1], key[0]
 
 

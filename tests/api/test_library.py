@@ -1,5 +1,7 @@
 """Workouts through the API: written once, kept whole, never lost to somebody else's change."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -35,10 +37,11 @@ def api(coach: User, calling: MakeCaller) -> Client:
     return calling(coach)
 
 
-def make(api: Client, **changes: object) -> dict:
+def make(api: Client, **changes: object) -> dict[str, Any]:
     answer = api.post("/api/v1/workouts", EASY | changes, content_type="application/json")
     assert answer.status_code == 201, answer.text
-    return answer.json()
+    made: dict[str, Any] = answer.json()
+    return made
 
 
 def test_what_is_written_can_be_read_and_written_again(api: Client, coach: User) -> None:

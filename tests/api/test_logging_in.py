@@ -26,7 +26,8 @@ def log_in(user: User) -> dict[str, Any]:
     EmailAddress.objects.get_or_create(user=user, email=user.email, verified=True, primary=True)
     answer = post("login", email=user.email, password=PASSWORD)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    tokens: dict[str, Any] = answer.json()
+    return tokens
 
 
 def me(tokens: dict[str, Any]) -> int:

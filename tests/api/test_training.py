@@ -17,7 +17,8 @@ START = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
 
 def pages(api: Client, address: str, limit: int) -> list[list[dict[str, Any]]]:
-    found, cursor = [], ""
+    found: list[list[dict[str, Any]]] = []
+    cursor: str | None = ""
     while cursor is not None:
         told = api.get(address, {"limit": limit, "cursor": cursor}).json()
         found.append(told["items"])
@@ -110,7 +111,7 @@ def test_the_calendar_tells_plan_and_doing(coach: User, athlete: User, link: Coa
     done = stored(athlete, name="Done", started_at=datetime.combine(day, START.timetz()))
     alone = stored(athlete, external_id="2", started_at=datetime.combine(day, START.timetz()) + timedelta(hours=3))
     Match.objects.create(share=share, activity=done, how="day", percent=97)
-    told = api.get("/api/v1/calendar", {"first": day, "last": day + timedelta(days=6)}).json()["sessions"]
+    told = api.get("/api/v1/calendar", {"first": str(day), "last": str(day + timedelta(days=6))}).json()["sessions"]
     assert [(row["state"], row["planned"], row["percent"]) for row in told] == [
         ("done", "Easy run", 97),
         ("unplanned", None, None),
@@ -118,7 +119,7 @@ def test_the_calendar_tells_plan_and_doing(coach: User, athlete: User, link: Coa
     assert [row["activity_id"] for row in told] == [str(done.public_id), str(alone.public_id)]
     assert told[0]["share_id"] == str(share.public_id)
     assert told[0]["athlete"]["id"] == str(link.public_id)
-    mine = calling(athlete).get("/api/v1/calendar", {"first": day, "last": day}).json()["sessions"]
+    mine = calling(athlete).get("/api/v1/calendar", {"first": str(day), "last": str(day)}).json()["sessions"]
     assert mine[0]["athlete"] == {"id": None, "name": "Ada Athlete"}
 
 
