@@ -4,10 +4,12 @@ from datetime import datetime
 
 from django import template
 from django.utils import dateformat
+from django.utils.translation import gettext
 
 from accounts.models import User
 from coaching import figures
 from coaching.models.activity import FILE
+from integrations import registry
 from integrations.models import Connection
 from integrations.spec import Capability
 
@@ -23,7 +25,8 @@ def wall_clock(moment: datetime, pattern: str) -> str:
 @register.simple_tag
 def seen_and_kept(user: User) -> list[tuple[str, list[str]]]:
     """Of each account that activities come from: its provider's name, and who sees them for how long."""
-    connections = Connection.objects.live().filter(user=user).select_related("provider").order_by("provider__name")
+    own = Connection.objects.live().filter(user=user, provider__slug__in=registry.specs())
+    connections = own.select_related("provider").order_by("provider__name")
     named = {c.provider.slug: c.provider.name for c in connections if c.can(Capability.ACTIVITIES_READ)}
     told = figures.who_sees_each(list(named), user) if named else {}
     return [(named[slug], lines) for slug, lines in told.items()]
@@ -31,4 +34,4 @@ def seen_and_kept(user: User) -> list[tuple[str, list[str]]]:
 
 @register.filter
 def source_badge(source: str) -> str:
-    return "Uploaded file" if source == FILE else figures.source_name(source)
+    return gettext("Uploaded file") if source == FILE else figures.source_name(source)

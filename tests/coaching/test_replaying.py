@@ -8,12 +8,25 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import User
-from coaching.models import CoachingLink, Delivery, Notification, Share, Workout
+from accounts.signals import arrived
+from coaching import activity_sink
+from coaching.activity_sink import Origin
+from coaching.models import (
+    Activity,
+    CoachingLink,
+    DailyTotal,
+    Delivery,
+    Match,
+    Notification,
+    Share,
+    Workout,
+)
 from coaching.services import inviting, noting, planning, sharing
 from coaching.weeks import today_of
 from integrations import credentials, event_types, events
-from integrations.models import Connection, DomainEvent, FeatureFlag, Provider
+from integrations.models import Connection, DomainEvent, FeatureFlag, Provider, SyncStream
 from integrations.services import connecting, replaying
+from tests.coaching.doings import record
 from tests.coaching.world import accepted, easy_run, make_workout, offer, revise
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +60,12 @@ def everything_happens(link: CoachingLink, other: User, provider: Provider) -> N
     dispatch()
     flag = FeatureFlag.objects.get(name="garmin-deliver")
     events.publish("flag.changed", flag, flag=flag.name, enabled=True, percentage=100)
+    activity_sink.store(Origin(link.athlete_id, "garmin", mine.pk), [record("1")], connection=mine)
+    events.publish("delivery.delivered", delivery, connection=mine)
+    stream = SyncStream.objects.create(connection=mine, resource="activities")
+    events.publish("activities.silent", stream, connection=mine, days=9, usual=2)
+    arrived.send(sender=User, user=other)
+    dispatch()
     inviting.end_link(link, by=link.athlete)
     credentials.lose(mine, "invalid_grant")
     dispatch()
@@ -54,7 +73,9 @@ def everything_happens(link: CoachingLink, other: User, provider: Provider) -> N
 
 
 def state() -> dict[str, list[dict[str, Any]]]:
-    models: tuple[type[Model], ...] = (Notification, Delivery, Share, Workout, CoachingLink, Connection)
+    models: tuple[type[Model], ...] = (
+        Notification, Delivery, Share, Workout, CoachingLink, Connection, Activity, Match, DailyTotal,
+    )  # fmt: skip
     return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}
 
 

@@ -192,7 +192,7 @@ def test_a_sync_asked_for_on_hold_waits_in_its_place_and_runs_by_itself_afterwar
     hold()
     arguments = [stream.connection.public_id] if button.startswith("integrations") else []
     answer = as_coach.post(reverse(button, args=arguments), follow=True)
-    job = SyncJob.objects.active().get()
+    job = SyncJob.objects.active().get(stream__resource="workouts")
     assert (job.requested_by, job.trigger) == (coach, "manual")
     if arguments:
         assert "The sync waits and starts by itself." in answer.text

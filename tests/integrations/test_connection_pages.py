@@ -115,7 +115,7 @@ def test_the_way_from_the_form_to_the_connection(page: Client, garmin: RunningSa
     done = page.get(address(session), headers=HTMX)
     assert done.status_code == 286
     assert "Garmin Connect is connected" in words(done.text)
-    assert "hx-trigger" not in page.get(address(session)).text
+    assert 'hx-trigger="every 1s"' not in page.get(address(session)).text
     shown = words(page.get("/connections/").text)
     assert "Account Ben Breeze" in shown
     assert "Connected" in shown

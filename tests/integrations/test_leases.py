@@ -181,7 +181,7 @@ def test_a_claim_counts_its_attempt_before_any_work(running: SyncJob) -> None:
 
 
 def test_a_foreign_lease_token_writes_nothing(running: SyncJob) -> None:
-    SyncJob.objects.update(lease_token=uuid4())
+    SyncJob.objects.filter(pk=running.pk).update(lease_token=uuid4())
     assert not running.write(created_n=5)
     assert not running.settle(status=Status.CANCELLED, finished_at=Now())
     row = SyncJob.objects.get(pk=running.pk)
