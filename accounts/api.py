@@ -89,6 +89,7 @@ def log_out(request: HttpRequest) -> Any:
 
 @router.get("/me", auth=Bearer(TokenScope.PROFILE_READ), tags=["Me"], response=Profile)
 def me(request: HttpRequest) -> Any:
+    """Who I am here."""
     return show_profile(user_of(request))
 
 

@@ -19,10 +19,10 @@ from coaching.api import router as coaching_router
 from integrations import errors
 from integrations.api import router as integrations_router
 
-DESCRIPTION = """
-Everything a script needs of Transformation Coaching. Log in for an access token, or make a personal one in your
-settings; send it as `Authorization: Bearer …`.
-""".strip()
+DESCRIPTION = (
+    "Everything a script needs. Make a personal token in your settings, or log in for one, and send it in the header "
+    "Authorization, after the word Bearer."
+)
 NUL = "\x00"
 STATUSES: dict[type[errors.IntegrationError], int] = {
     errors.ValidationError: 422,

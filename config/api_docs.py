@@ -29,6 +29,8 @@ CONDITION = {
     "name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"},
     "description": "The ETag of what you read.",
 }  # fmt: skip
+SHAPES = ("WorkoutRecord", "Segment", "WorkoutStep", "RepeatStep", "End", "Target")
+NOT_TO_SEND = {"extras", "external_id", "version"}  # of a record: a provider's, refused from anybody else
 ERRORS = {"4XX": "What you sent, or may not do.", "5XX": "We failed; try again later."}
 
 
@@ -42,7 +44,8 @@ def schema(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readable(request: HttpRequest) -> HttpResponse:
     document = described()
-    context = {"document": document, "groups": _groups(document), "scopes": TokenScope.choices, "section": "account"}
+    groups, shapes = _groups(document), _shapes(document)
+    context = {"document": document, "groups": groups, "shapes": shapes, "scopes": TokenScope.choices}
     return render(request, "api/docs.html", context)
 
 
@@ -57,6 +60,8 @@ def described() -> dict[str, Any]:
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    first, _, rest = operation.get("description", "").partition(".")
+    operation["summary"], operation["description"] = first.replace("\n", " "), rest.strip()
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     for status, words in ERRORS.items():
         operation["responses"].setdefault(status, {"description": words, "content": content})
@@ -68,13 +73,18 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["parameters"].append(CONDITION)
 
 
+def _shapes(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What a workout is made of."""
+    return {name: _fields(document, name) for name in SHAPES}
+
+
 def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             row = {
                 "path": path, "method": method.upper(), "summary": operation["summary"],
-                "description": operation.get("description", ""), "answers": list(operation["responses"]),
+                "description": operation["description"].replace("`", ""), "answers": list(operation["responses"]),
                 "parameters": _parameters(operation), "body": _body(document, operation),
             }  # fmt: skip
             groups.setdefault(operation.get("tags", ["More"])[0], []).append(row)
@@ -92,16 +102,34 @@ def _parameters(operation: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _body(document: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields of what is sent, one level deep."""
+    """The fields of what is sent."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    return _fields(document, _name_of(content.get("schema", {})))
+
+
+def _fields(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
     found = document["components"]["schemas"].get(name, {})
     needed = found.get("required", [])
-    fields = found.get("properties", {})
-    return [{"name": key, "needed": key in needed, "about": _about(value)} for key, value in fields.items()]
+    fields = {key: value for key, value in found.get("properties", {}).items() if key not in NOT_TO_SEND}
+    return [{"name": key, "needed": key in needed, "about": _about(document, value)} for key, value in fields.items()]
 
 
-def _about(field: dict[str, Any]) -> str:
-    kinds = [field.get("type", ""), *(option.get("type", "") for option in field.get("anyOf", ()))]
-    words = " or ".join(kind for kind in kinds if kind)
-    return f"{words}. {field.get('description', '')}".strip(". ")
+def _name_of(schema: dict[str, Any]) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _about(document: dict[str, Any], field: dict[str, Any]) -> str:
+    kinds = list(dict.fromkeys(_kind(document, each) for each in field.get("anyOf", [field])))
+    return ". ".join(part for part in (" or ".join(kinds), field.get("description", "")) if part)
+
+
+def _kind(document: dict[str, Any], schema: dict[str, Any]) -> str:
+    """A word for a schema: its type, what it is a list of, or the words that it may be."""
+    if name := _name_of(schema):
+        choices = document["components"]["schemas"][name].get("enum")
+        return "one of " + ", ".join(choices) if choices else name
+    if "oneOf" in schema:
+        return " or ".join(_kind(document, each) for each in schema["oneOf"])
+    if schema.get("type") == "array":
+        return f"list of {_kind(document, schema.get('items', {}))}"
+    return str(schema.get("const") or schema.get("type", "anything"))

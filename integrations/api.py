@@ -30,7 +30,7 @@ class ConnectionOut(Schema):
     "/connections", auth=Bearer(TokenScope.CONNECTIONS_READ), tags=["Connections"], response=Page[ConnectionOut]
 )
 def connections(request: HttpRequest, paging: Query[Paging]) -> Any:
-    """State only: what an account was opened with never leaves us."""
+    """How my connected accounts stand. State only: what an account was opened with never leaves us."""
     return page(Connection.objects.for_user(user_of(request)).select_related("provider"), paging, _show)
 
 

@@ -57,19 +57,20 @@ class InvitationOut(Schema):
 
 @router.get("/athletes", auth=READ, response=Page[AthleteOut])
 def athletes(request: HttpRequest, paging: Query[Paging]) -> Any:
-    """Those who train with me now."""
+    """Who trains with me now."""
     return page(CoachingLink.objects.active_for_coach(coach_of(request)).with_account(), paging, _athlete)
 
 
 @router.get("/athletes/{uuid:athlete_id}", auth=READ, response=AthleteOut)
 def athlete(request: HttpRequest, athlete_id: UUID) -> Any:
+    """One of them."""
     links = CoachingLink.objects.active_for_coach(coach_of(request)).with_account()
     return _athlete(get_object_or_404(links, public_id=athlete_id))
 
 
 @router.get("/invitations", auth=READ, response=Page[InvitationOut])
 def invitations(request: HttpRequest, paging: Query[Paging]) -> Any:
-    """Those that nobody has accepted yet."""
+    """Invitations that nobody has accepted yet."""
     return page(Invitation.objects.pending_for_coach(coach_of(request)), paging, _invitation)
 
 
@@ -89,6 +90,7 @@ def invite(request: HttpRequest, wanted: InvitationIn) -> Any:
 
 @router.get("/invitations/{uuid:invitation_id}", auth=READ, response=InvitationOut)
 def invitation(request: HttpRequest, invitation_id: UUID) -> Any:
+    """One of them."""
     return _invitation(
         get_object_or_404(Invitation.objects.pending_for_coach(coach_of(request)), public_id=invitation_id)
     )
@@ -96,7 +98,7 @@ def invitation(request: HttpRequest, invitation_id: UUID) -> Any:
 
 @router.delete("/invitations/{uuid:invitation_id}", auth=WRITE, response={204: None})
 def revoke(request: HttpRequest, invitation_id: UUID) -> Any:
-    """The link in the mail stops working."""
+    """Take an invitation back. The link in the mail stops working."""
     coach = coach_of(request)
     inviting.revoke(get_object_or_404(Invitation.objects.pending_for_coach(coach), public_id=invitation_id), by=coach)
     return Status(204, None)

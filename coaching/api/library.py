@@ -57,7 +57,7 @@ def workouts(request: HttpRequest, query: Query[LibraryQuery]) -> Any:
 
 @router.post("/workouts", auth=WRITE, response={201: WorkoutOut})
 def create_workout(request: HttpRequest, record: Body[WorkoutRecord]) -> Any:
-    """A workout that lives here: at most 500 steps, repeats counted as often as they are done, 3 deep."""
+    """Write a new workout. It has at most 500 steps, repeats counted as often as they are done, 3 deep."""
     coach = coach_of(request)
     clean = _checked(record)
 
@@ -70,14 +70,14 @@ def create_workout(request: HttpRequest, record: Body[WorkoutRecord]) -> Any:
 
 @router.get("/workouts/{uuid:workout_id}", auth=READ, response=WorkoutOut)
 def workout(request: HttpRequest, workout_id: UUID) -> Any:
-    """Its ETag is what `If-Match` wants when you change it."""
+    """One workout, whole. Its ETag is what `If-Match` wants when you change it."""
     found = _own(coach_of(request), workout_id)
     return shown(_whole(found), etag=_etag(found))
 
 
 @router.put("/workouts/{uuid:workout_id}", auth=WRITE, response=WorkoutOut)
 def revise_workout(request: HttpRequest, workout_id: UUID, record: Body[WorkoutRecord]) -> Any:
-    """Its next revision. `If-Match` is required, so that nobody overwrites what he has not seen."""
+    """Change a workout: its next revision. `If-Match` is required, so that nobody overwrites what he has not seen."""
     coach = coach_of(request)
     clean = _checked(record)
 
@@ -94,7 +94,7 @@ def revise_workout(request: HttpRequest, workout_id: UUID, record: Body[WorkoutR
 
 @router.delete("/workouts/{uuid:workout_id}", auth=WRITE, response={204: None})
 def archive_workout(request: HttpRequest, workout_id: UUID) -> Any:
-    """Take it out of the library. What you shared stays with your athletes."""
+    """Take a workout out of the library. What you shared stays with your athletes."""
     coach = coach_of(request)
     library.archive(_own(coach, workout_id), by=coach)
     return Status(204, None)
@@ -102,7 +102,7 @@ def archive_workout(request: HttpRequest, workout_id: UUID) -> Any:
 
 @router.get("/workouts/{uuid:workout_id}/garmin", auth=READ, response=dict[str, Any])
 def workout_for_garmin(request: HttpRequest, workout_id: UUID) -> Any:
-    """The same workout as Garmin Connect's JSON. 422 names the steps that it cannot express."""
+    """A workout as Garmin Connect's JSON. 422 names the steps that it cannot express."""
     found = _own(coach_of(request), workout_id)
     assert found.current  # the library holds no other
     return exporting.as_sent_to("garmin", found.current.record)

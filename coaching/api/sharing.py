@@ -62,7 +62,7 @@ class Shared(Schema):
 
 @router.post("/workouts/{uuid:workout_id}/shares", auth=WRITE, response=Shared)
 def share_workout(request: HttpRequest, workout_id: UUID, wanted: ShareIn) -> Any:
-    """Offer it to athletes of mine. Sharing a newer revision replaces the older one, also on the watch."""
+    """Share a workout with athletes of mine. Sharing a newer revision replaces the older one, also on the watch."""
     coach = coach_of(request)
     workout = get_object_or_404(Workout.objects.library(coach), public_id=workout_id)
     links = _links(coach, wanted)
@@ -87,6 +87,7 @@ def shares(request: HttpRequest, paging: Query[Paging]) -> Any:
 
 @router.get("/shares/{uuid:share_id}", auth=READ, response=ShareOut)
 def share(request: HttpRequest, share_id: UUID) -> Any:
+    """One shared workout, and how far its copy has come."""
     user = user_of(request)
     return _share(get_object_or_404(_mine(user).ledger(), public_id=share_id), user)
 

@@ -21,6 +21,7 @@ from coaching.sessions import Session
 router = Router(tags=["Training"])
 READ = Bearer(TokenScope.TRAINING_READ)
 MOST_DAYS = 42
+FROM_HEART_RATE = ("avg_hr", "max_hr", "load")  # with the duration, the load gives the heart rate away
 type Links = Mapping[int, CoachingLink]
 
 
@@ -41,7 +42,7 @@ class ActivityOut(Schema):
     distance_m: float | None
     ascent_m: float | None
     energy_kcal: float | None
-    load: float | None
+    load: float | None = Field(description="100 for an hour at the threshold; null without a heart rate you may see.")
     avg_hr: int | None = Field(description="Null, too, where the athlete does not share heart rate.")
     max_hr: int | None
 
@@ -77,7 +78,7 @@ class CalendarQuery(Schema):
 
 @router.get("/activities", auth=READ, response=Page[ActivityOut])
 def activities(request: HttpRequest, query: Query[ActivityQuery]) -> Any:
-    """Mine, and those that my athletes and their providers let me see; newest first."""
+    """My activities, and those that my athletes and their providers let me see; newest first."""
     user = user_of(request)
     links = _links(user)
     rows = Activity.objects.visible_to(user)
@@ -92,6 +93,7 @@ def activities(request: HttpRequest, query: Query[ActivityQuery]) -> Any:
 
 @router.get("/activities/{uuid:activity_id}", auth=READ, response=ActivityOut)
 def activity(request: HttpRequest, activity_id: UUID) -> Any:
+    """One activity."""
     user = user_of(request)
     found = get_object_or_404(Activity.objects.visible_to(user), public_id=activity_id)
     return _activity(found, user, _links(user))
@@ -134,14 +136,13 @@ def _activity(row: Activity, viewer: User, links: Links) -> dict[str, Any]:
     own = row.athlete_id == viewer.pk
     sees_heart_rate = own or Scope.HEART_RATE.value in links[row.athlete_id].scopes
     names = (
-        "source", "sport", "name", "started_at", "day", "duration_s", "distance_m", "ascent_m", "energy_kcal", "load",
+        "source", "sport", "name", "started_at", "day", "duration_s", "distance_m", "ascent_m", "energy_kcal",
     )  # fmt: skip
     return {
         "id": row.public_id,
         "athlete": _who(row.athlete_id, viewer, links),
         **{name: getattr(row, name) for name in names},
-        "avg_hr": row.avg_hr if sees_heart_rate else None,
-        "max_hr": row.max_hr if sees_heart_rate else None,
+        **{name: getattr(row, name) if sees_heart_rate else None for name in FROM_HEART_RATE},
     }
 
 

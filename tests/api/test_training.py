@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from coaching.models import CoachingLink, Match, Scope, Share, Workout
+from coaching.models import Activity, CoachingLink, Match, Scope, Share, Workout
 from tests.api.conftest import MakeCaller
 from tests.api.test_library import EASY
 from tests.coaching.activity_world import stored
@@ -67,12 +67,13 @@ def test_a_coach_sees_what_the_athlete_lets_him_and_heart_rate_only_if_so(
     coach: User, athlete: User, link: CoachingLink, calling: MakeCaller
 ) -> None:
     stored(athlete, name="Seen", avg_hr=150, max_hr=170, started_at=START)
+    Activity.objects.update(load=61.5)
     api, address = calling(coach), "/api/v1/activities"
     assert api.get(address).json()["items"] == []
     for scopes, heart_rate in (([Scope.ACTIVITIES], None), ([Scope.ACTIVITIES, Scope.HEART_RATE], 150)):
         CoachingLink.objects.update(scopes=["plan", *scopes])
         (row,) = api.get(address).json()["items"]
-        assert (row["name"], row["avg_hr"]) == ("Seen", heart_rate)
+        assert (row["name"], row["avg_hr"], row["load"]) == ("Seen", heart_rate, heart_rate and 61.5)
         assert row["athlete"] == {"id": str(link.public_id), "name": "Ada Athlete"}
         assert api.get(f"{address}/{row['id']}").json() == row
     own = calling(athlete).get(address).json()["items"][0]
