@@ -1,6 +1,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from coaching.files.reading import MOST_BYTES
 from coaching.words import sport_in_words
@@ -11,10 +12,10 @@ class ActivityFilterForm(forms.Form):
     """The list's filters; anything unknown in the address is ignored, never an error."""
 
     sport = forms.ChoiceField(
-        required=False, choices=[("", "Any sport"), *((sport.value, sport_in_words(sport)) for sport in Sport)]
+        required=False, choices=[("", _("Any sport")), *((sport.value, sport_in_words(sport)) for sport in Sport)]
     )
-    first = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    last = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    first = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    last = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
     def lookups(self) -> dict[str, Any]:
         self.is_valid()
@@ -24,9 +25,10 @@ class ActivityFilterForm(forms.Form):
 
 class UploadForm(forms.Form):
     file = forms.FileField(
-        label="File",
+        label=_("File"),
         allow_empty_file=True,  # the reader says it in better words
         max_length=255,
         widget=forms.ClearableFileInput(attrs={"accept": ".fit,.tcx,.gpx,.zip"}),
-        help_text=f"FIT, TCX or GPX, or a zip of up to 20 of them; at most {MOST_BYTES >> 20} MB.",
+        help_text=_("FIT, TCX or GPX, or a zip of up to 20 of them; at most %(megabytes)s MB.")
+        % {"megabytes": MOST_BYTES >> 20},
     )

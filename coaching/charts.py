@@ -7,6 +7,7 @@ from typing import Literal
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 from coaching import words
 from coaching.measures import SLOWEST_MPS, total_time
@@ -100,7 +101,7 @@ def step_profile(record: WorkoutRecord, *, size: Literal["card", "page"] = "card
     bars = _bars(record, units, titled=size == "page")
     drawn = "".join(_drawn(bars, width, height - 1, titled=size == "page"))
     axis = f'<line class="axis" x1="0" y1="{height - 0.5}" x2="{width}" y2="{height - 0.5}"/>'
-    title = escape(f"Step profile of {record.name}")
+    title = escape(gettext("Step profile of %(name)s") % {"name": record.name})
     return mark_safe(  # noqa: S308 - numbers, words of our enums, and escaped text
         f'<svg class="profile profile-{size}" viewBox="0 0 {width} {height}" role="img">'
         f"<title>{title}</title><desc>{escape(_description(record, units))}</desc>{drawn}{axis}</svg>"
@@ -110,8 +111,10 @@ def step_profile(record: WorkoutRecord, *, size: Literal["card", "page"] = "card
 def _description(record: WorkoutRecord, units: str) -> str:
     sums = totals(record)
     if not sums.duration_s:
-        return "No steps."
-    about = total_time(sums.duration_s) if sums.exact else f"about {total_time(sums.duration_s)}"
+        return gettext("No steps.")
+    about = (
+        total_time(sums.duration_s) if sums.exact else gettext("about %(time)s") % {"time": total_time(sums.duration_s)}
+    )
     text = f"{_capitalised(about)}: {words.in_one_line(record, units)}"
     return text if len(text) <= TITLED_LETTERS else text[: TITLED_LETTERS - 1] + "…"
 

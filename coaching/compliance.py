@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 from accounts.models import User
 from coaching.models import Activity, ComplianceBands, Match, WorkoutRevision
 from integrations.records import EndKind
@@ -23,16 +25,16 @@ class Bands:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`shape` is the icon's name: no page tells it by colour alone."""
+    """`word` is in English for the catalogue, `shape` the icon's name: no page tells it by colour alone."""
 
     code: str  # "on", "near" or "off"
     word: str
     shape: str
 
 
-ON = Verdict("on", "On target", "circle-check")
-NEAR = Verdict("near", "Near it", "circle-dot")
-OFF = Verdict("off", "Off target", "circle-alert")
+ON = Verdict("on", gettext_noop("On target"), "circle-check")
+NEAR = Verdict("near", gettext_noop("Near it"), "circle-dot")
+OFF = Verdict("off", gettext_noop("Off target"), "circle-alert")
 USUAL = Bands()
 
 

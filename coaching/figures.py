@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext, gettext_noop
+
 from accounts.models import User
 from coaching import measures, policies, series_charts
 from coaching.models import Activity, CoachingLink, Scope
@@ -12,7 +14,7 @@ from integrations.models import Provider
 from integrations.recent import Recent
 
 NAMES_FRESH_S = 30.0
-WITHHELD = "not shared with you"
+WITHHELD = gettext_noop("not shared with you")
 
 _names: Recent[str, dict[str, str]] = Recent(NAMES_FRESH_S)
 
@@ -37,7 +39,7 @@ class Start:
 
 def source_name(source: str) -> str:
     if source == FILE:
-        return "an uploaded file"
+        return gettext("an uploaded file")
     return _names.get("all", _read_names).get(source, source)
 
 
@@ -54,12 +56,12 @@ def figures(activity: Activity, viewer: User, *, with_heart_rate: bool) -> list[
     speed = activity.distance_m / activity.duration_s if activity.distance_m and activity.duration_s else None
     title, unit, write = series_charts.speed_words(activity.sport, units)
     shown = [
-        ("Time", measures.clock(activity.duration_s)),
-        ("Distance", measures.distance(activity.distance_m, units) if activity.distance_m else ""),
+        (gettext("Time"), measures.clock(activity.duration_s)),
+        (gettext("Distance"), measures.distance(activity.distance_m, units) if activity.distance_m else ""),
         (title, f"{write(speed)} {unit}" if speed else ""),
-        ("Ascent", measures.height(activity.ascent_m, units) if activity.ascent_m is not None else ""),
-        ("Energy", f"{activity.energy_kcal:.0f} kcal" if activity.energy_kcal else ""),
-        ("Load", f"{activity.load:.0f}" if activity.load is not None else ""),
+        (gettext("Ascent"), measures.height(activity.ascent_m, units) if activity.ascent_m is not None else ""),
+        (gettext("Energy"), f"{activity.energy_kcal:.0f} kcal" if activity.energy_kcal else ""),
+        (gettext("Load"), f"{activity.load:.0f}" if activity.load is not None else ""),
     ]
     found = [Figure(name, value) if value else _missing(name, source) for name, value in shown]
     return found + _heart_rates(activity, source, with_heart_rate=with_heart_rate)
@@ -80,14 +82,23 @@ def _seen_and_kept(source: str, coaches: list[str]) -> list[str]:
     standing, name = policies.standing(), source_name(source)
     seen = coaches
     if source in standing.hidden_from_coach:
-        seen = [f"Only you. The terms of {name} do not let us show it to anybody else, your coaches included."]
+        seen = [
+            gettext("Only you. The terms of %(name)s do not let us show it to anybody else, your coaches included.")
+            % {"name": name}
+        ]
     days = standing.kept_days.get(source)
     if days is not None:
-        kept = f"The terms of {name} let us keep it for {days} days after it took place; then it is deleted here."
+        kept = gettext(
+            "The terms of %(name)s let us keep it for %(days)s days after it took place; then it is deleted here."
+        ) % {"name": name, "days": days}
     elif source == FILE:
-        kept = "It stays until you delete the upload, or your account. The file itself can only be fetched by you."
+        kept = gettext(
+            "It stays until you delete the upload, or your account. The file itself can only be fetched by you."
+        )
     else:
-        kept = f"It stays until you delete your account. What you delete at {name} goes from here, too."
+        kept = gettext("It stays until you delete your account. What you delete at %(name)s goes from here, too.") % {
+            "name": name
+        }
     return [*seen, kept]
 
 
@@ -95,19 +106,28 @@ def _coaches(athlete: User) -> list[str]:
     links = CoachingLink.objects.active().filter(athlete=athlete, scopes__contains=[Scope.ACTIVITIES])
     found = []
     for link in links.select_related("coach").order_by("pk"):
-        also = "with heart rate" if Scope.HEART_RATE in link.scopes else "without heart rate"
-        found.append(f"You, and {link.coach.get_short_name()}, who sees it {also} as long as you allow it.")
-    return found or ["Only you. None of your coaches may see your activities."]
+        also = gettext("with heart rate") if Scope.HEART_RATE in link.scopes else gettext("without heart rate")
+        found.append(
+            gettext("You, and %(coach)s, who sees it %(also)s as long as you allow it.")
+            % {"coach": link.coach.get_short_name(), "also": also}
+        )
+    return found or [gettext("Only you. None of your coaches may see your activities.")]
 
 
 def _missing(name: str, source: str) -> Figure:
-    return Figure(name, "needs a heart rate" if name == "Load" else f"not provided by {source}", is_known=False)
+    return Figure(
+        name,
+        gettext("needs a heart rate")
+        if name == gettext("Load")
+        else gettext("not provided by %(source)s") % {"source": source},
+        is_known=False,
+    )
 
 
 def _heart_rates(activity: Activity, source: str, *, with_heart_rate: bool) -> list[Figure]:
-    rates = {"Average heart rate": activity.avg_hr, "Highest heart rate": activity.max_hr}
+    rates = {gettext("Average heart rate"): activity.avg_hr, gettext("Highest heart rate"): activity.max_hr}
     if not with_heart_rate:
-        return [Figure("Heart rate", WITHHELD, is_known=False)]
+        return [Figure(gettext("Heart rate"), gettext(WITHHELD), is_known=False)]
     return [Figure(name, f"{rate} bpm") if rate else _missing(name, source) for name, rate in rates.items()]
 
 

@@ -6,31 +6,36 @@ from django import forms
 from django.core.exceptions import BadRequest
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from coaching.models import CoachingLink, DeliveryStatus, Scope
 from coaching.models.roster import CoachingLinkQuerySet
 from coaching.models.training import GroupQuerySet
+from coaching.words import sport_in_words
 from integrations.records import Sport
 
 MOST_TARGETS = 200  # in one post; "all my athletes" has no limit
 FURTHEST_DAYS = 366
 DURATIONS = [
-    ("", "Any length"),
-    ("0-1800", "Up to 30 min"),
-    ("1800-3600", "30 to 60 min"),
-    ("3600-5400", "60 to 90 min"),
-    ("5400-", "Over 90 min"),
+    ("", _("Any length")),
+    ("0-1800", _("Up to 30 min")),
+    ("1800-3600", _("30 to 60 min")),
+    ("3600-5400", _("60 to 90 min")),
+    ("5400-", _("Over 90 min")),
 ]
+
+
+def sport_choices() -> list[tuple[str, str]]:
+    return [("", gettext("Any sport")), *((sport.value, sport_in_words(sport)) for sport in Sport)]
 
 
 class LibraryFilterForm(forms.Form):
     """The library's filters; anything unknown in the address is ignored, never an error."""
 
-    q = forms.CharField(label="Search", required=False, max_length=100, strip=True)
-    sport = forms.ChoiceField(
-        required=False, choices=[("", "Any sport"), *((s.value, s.value.capitalize()) for s in Sport)]
-    )
-    duration = forms.ChoiceField(label="Length", required=False, choices=DURATIONS)
+    q = forms.CharField(label=_("Search"), required=False, max_length=100, strip=True)
+    sport = forms.ChoiceField(required=False, choices=sport_choices)
+    duration = forms.ChoiceField(label=_("Length"), required=False, choices=DURATIONS)
 
     def chosen(self) -> dict[str, str]:
         self.is_valid()
@@ -38,15 +43,15 @@ class LibraryFilterForm(forms.Form):
 
 
 class DeliveryFilterForm(forms.Form):
-    q = forms.CharField(label="Workout or athlete", required=False, max_length=100)
+    q = forms.CharField(label=_("Workout or athlete"), required=False, max_length=100)
     state = forms.ChoiceField(
         required=False,
         choices=[
-            ("", "Any state"),
-            ("offered", "Waiting for the athlete"),
+            ("", _("Any state")),
+            ("offered", _("Waiting for the athlete")),
             *DeliveryStatus.choices,
-            ("declined", "Declined"),
-            ("withdrawn", "Withdrawn"),
+            ("declined", _("Declined")),
+            ("withdrawn", _("Withdrawn")),
         ],
     )
 
@@ -62,18 +67,18 @@ class ShareForm(forms.Form):
     or not his group, is 404, as if it did not exist.
     """
 
-    everyone = forms.BooleanField(label="All my athletes", required=False)
+    everyone = forms.BooleanField(label=_("All my athletes"), required=False)
     on = forms.DateField(
-        label="Day",
+        label=_("Day"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="In each athlete's own time zone. Leave empty for any day.",
+        help_text=_("In each athlete's own time zone. Leave empty for any day."),
     )
     message = forms.CharField(
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The athlete reads this with the workout.",
+        help_text=_("The athlete reads this with the workout."),
     )
 
     def __init__(self, *args: Any, links: CoachingLinkQuerySet, groups: GroupQuerySet, **kwargs: Any) -> None:
@@ -88,7 +93,7 @@ class ShareForm(forms.Form):
         data = super().clean() or {}
         targets = list(self.links) if data.get("everyone") else self._chosen()
         if not targets:
-            raise forms.ValidationError("Choose at least one athlete.", code="no_targets")
+            raise forms.ValidationError(gettext("Choose at least one athlete."), code="no_targets")
         data["targets"] = [(link, self._day_for(link, data.get("on"))) for link in targets]
         return data
 
@@ -104,7 +109,7 @@ class ShareForm(forms.Form):
     def _asked(self, name: str) -> set[UUID]:
         asked = self.data.getlist(name) if hasattr(self.data, "getlist") else []
         if len(asked) > MOST_TARGETS:
-            raise BadRequest(f"At most {MOST_TARGETS} in one go.")
+            raise BadRequest(gettext("At most %(most)s in one go.") % {"most": MOST_TARGETS})
         try:
             return {UUID(text) for text in asked}
         except ValueError:
@@ -117,18 +122,20 @@ class ShareForm(forms.Form):
         try:
             return self._sane(date.fromisoformat(text))
         except ValueError:
-            raise forms.ValidationError(f"Choose a day for {link.athlete} as year-month-day.", code="day") from None
+            raise forms.ValidationError(
+                gettext("Choose a day for %(athlete)s as year-month-day.") % {"athlete": link.athlete}, code="day"
+            ) from None
 
     def _sane(self, day: date | None) -> date | None:
         today = timezone.now().date()
         if day and not today - timedelta(days=1) <= day <= today + timedelta(days=FURTHEST_DAYS):
-            raise forms.ValidationError("Choose a day from today on, within a year.", code="day_range")
+            raise forms.ValidationError(gettext("Choose a day from today on, within a year."), code="day_range")
         return day
 
 
 class InvitationForm(forms.Form):
     email = forms.EmailField(
-        label="Athlete's email",
+        label=_("Athlete's email"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "off", "placeholder": "name@example.org"}),
     )
@@ -138,15 +145,15 @@ class ConsentForm(forms.Form):
     """What the athlete lets the coach see; planning itself always belongs to it."""
 
     scopes = forms.MultipleChoiceField(
-        label="Your coach may see",
+        label=_("Your coach may see"),
         choices=[choice for choice in Scope.choices if choice[0] != Scope.PLAN],
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
     auto_import = forms.BooleanField(
-        label="Put new workouts on my watch by themselves",
+        label=_("Put new workouts on my watch by themselves"),
         required=False,
-        help_text="Without this you decide for each workout.",
+        help_text=_("Without this you decide for each workout."),
     )
 
     def clean_scopes(self) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, timedelta
 
+from django.utils.translation import gettext
 from icalendar import Calendar, Event
 
 from accounts.models import Units
@@ -57,6 +58,6 @@ def _description(share: Share, units: str) -> str:
         ", ".join(text for text in sums if text),
         words.in_one_line(revision.record, units or Units.METRIC),
         share.message,
-        "Not accepted yet." if share.status == ShareStatus.OFFERED else "",
+        gettext("Not accepted yet.") if share.status == ShareStatus.OFFERED else "",
     ]
     return "\n".join(line for line in lines if line)

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.translation import override
+from django.utils.translation import gettext, override
 
 from accounts.models import User
 from coaching.models import Channel, Notification
@@ -111,7 +111,12 @@ def _written(rows: Sequence[Notification], person: User) -> EmailMultiAlternativ
     stop = unsubscribe_path(person, first.template)
     if first.channel == Channel.DIGEST:
         context = {"rows": [row.context for row in rows], "path": reverse("coaching:notifications")}
-        return message("digest", f"{settings.SITE_NAME}: {len(rows)} news", person.email, context)
+        return message(
+            "digest",
+            gettext("%(site)s: %(n)s news") % {"site": settings.SITE_NAME, "n": len(rows)},
+            person.email,
+            context,
+        )
     site = settings.SITE_URL.rstrip("/")
     template = first.template if KINDS[first.template].has_mail else "notice"
     subject = first.context.get("subject", first.context["text"])

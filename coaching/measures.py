@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Literal
 
+from django.utils.formats import get_format
+from django.utils.translation import gettext
+
 METRES_PER_MILE = 1609.344
 METRES_PER_YARD = 0.9144
 METRES_PER_FOOT = 0.3048
@@ -16,7 +19,8 @@ type Pool = Literal["meter", "yard", ""]
 def trimmed(value: float, digits: int) -> str:
     """`value` with at most `digits` decimals and no trailing zeros."""
     text = f"{value:.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 def clock(seconds: float) -> str:
@@ -100,5 +104,5 @@ def span(low: float | None, high: float | None, unit: str, write: Callable[[floa
         first, last = write(low), write(high)
         return f"{first} {unit}".strip() if first == last else f"{first}–{last} {unit}".strip()
     if low is not None:
-        return f"{write(low)} {unit}".strip() + " or more"
-    return "up to " + f"{write(high)} {unit}".strip() if high is not None else ""
+        return gettext("%(bound)s or more") % {"bound": f"{write(low)} {unit}".strip()}
+    return gettext("up to %(bound)s") % {"bound": f"{write(high)} {unit}".strip()} if high is not None else ""

@@ -1,12 +1,14 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from coaching import preferences
 from coaching.models import Channel, NotificationTimes
 
-COLUMNS = {Channel.IN_APP: "On the page", Channel.EMAIL: "By mail", Channel.DIGEST: "In the daily mail"}
+COLUMNS = {Channel.IN_APP: _("On the page"), Channel.EMAIL: _("By mail"), Channel.DIGEST: _("In the daily mail")}
 
 
 class ChoicesForm(forms.Form):
@@ -27,7 +29,9 @@ class ChoicesForm(forms.Form):
 
     @property
     def rows(self) -> list[tuple[str, list[Any]]]:
-        return [(kind.label, [self[f"{code}-{channel}"] for channel in COLUMNS]) for code, kind in self.kinds.items()]
+        return [
+            (str(kind.label), [self[f"{code}-{channel}"] for channel in COLUMNS]) for code, kind in self.kinds.items()
+        ]
 
     def choices(self) -> dict[str, frozenset[str]]:
         return {
@@ -40,12 +44,12 @@ class TimesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django itself doe
     class Meta:
         model = NotificationTimes
         fields = ["quiet_from", "quiet_to", "digest_at"]
-        labels = {"quiet_from": "No mails from", "quiet_to": "until", "digest_at": "The daily mail at"}
-        help_texts = {"quiet_to": "Leave both empty to get mails at any time. By your own clock."}
+        labels = {"quiet_from": _("No mails from"), "quiet_to": "until", "digest_at": _("The daily mail at")}
+        help_texts = {"quiet_to": _("Leave both empty to get mails at any time. By your own clock.")}
         widgets = {name: forms.TimeInput(format="%H:%M", attrs={"type": "time"}) for name in fields}
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
         if (values.get("quiet_from") is None) != (values.get("quiet_to") is None):
-            raise forms.ValidationError("Say when the quiet hours begin and when they end, or neither.")
+            raise forms.ValidationError(gettext("Say when the quiet hours begin and when they end, or neither."))
         return values

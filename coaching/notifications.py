@@ -1,6 +1,7 @@
 """What people are told: consumers of the outbox make the rows, a tick sends the mails.
 
-Consumers are idempotent by the table's constraint: one row per event, recipient and channel.
+Consumers are idempotent by the table's constraint: one row per event, recipient and channel. Each writes in the
+language of the person it tells.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,8 @@ import structlog
 from django.conf import settings
 from django.db.models.functions import Now
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import dateformat, timezone
+from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from accounts.models import User
 from coaching import mailing, preferences
@@ -33,7 +35,12 @@ def mail_invitation(invitation: Invitation, token: str) -> bool:
     """Send it now; the token goes nowhere else. False: the mail did not leave."""
     coach = one_line(str(invitation.coach))
     context = {"coach": coach, "days": 14, "path": reverse("coaching:arrive", args=[token])}
-    message = mailing.message("invitation", f"{coach} invites you to {settings.SITE_NAME}", invitation.email, context)
+    message = mailing.message(
+        "invitation",
+        gettext("%(coach)s invites you to %(site)s") % {"coach": coach, "site": settings.SITE_NAME},
+        invitation.email,
+        context,
+    )
     try:
         return bool(message.send())
     except (SMTPException, OSError) as exc:
@@ -46,36 +53,42 @@ def on_shared(event: DomainEvent) -> None:
     if share is None or not share.stands:
         return
     again, accepted = bool(event.payload.get("again")), share.status == ShareStatus.ACCEPTED
-    coach, name, day = one_line(str(share.link.coach)), one_line(share.revision.name), _day(share)
-    did = "changed" if again else "shared"
-    ending = " It goes to your account by itself." if accepted else ""
-    _tell(
-        event,
-        share.link.athlete,
-        "workout_shared",
-        f"{coach} {did} “{name}” {day}.{ending}",
-        reverse("coaching:offer", args=[share.public_id]),
-        by_mail=not again and not accepted,
-        subject=f"{coach} shared a workout: {name}",
-        coach=coach,
-        workout=name,
-        day=day,
-        message=share.message,
-    )
+    with override(share.link.athlete.language):
+        named = _named(share, share.link.coach)
+        did = (
+            gettext("%(person)s changed “%(workout)s” %(day)s.")
+            if again
+            else gettext("%(person)s shared “%(workout)s” %(day)s.")
+        )
+        ending = gettext(" It goes to your account by itself.") if accepted else ""
+        _tell(
+            event,
+            share.link.athlete,
+            "workout_shared",
+            did % named + ending,
+            reverse("coaching:offer", args=[share.public_id]),
+            by_mail=not again and not accepted,
+            subject=gettext("%(person)s shared a workout: %(workout)s") % named,
+            coach=named["person"],
+            workout=named["workout"],
+            day=named["day"],
+            message=share.message,
+        )
 
 
 def on_accepted(event: DomainEvent) -> None:
-    _tell_coach(event, "accepted")
+    _tell_coach(event, "share_accepted", gettext_noop("%(person)s accepted “%(workout)s” %(day)s."))
 
 
 def on_declined(event: DomainEvent) -> None:
-    _tell_coach(event, "declined")
+    _tell_coach(event, "share_declined", gettext_noop("%(person)s declined “%(workout)s” %(day)s."))
 
 
 def on_withdrawn(event: DomainEvent) -> None:
     if share := _share(event):
-        words = f"{one_line(str(share.link.coach))} withdrew “{one_line(share.revision.name)}” {_day(share)}."
-        _tell(event, share.link.athlete, "workout_withdrawn", words, reverse("coaching:inbox"))
+        with override(share.link.athlete.language):
+            words = gettext("%(person)s withdrew “%(workout)s” %(day)s.") % _named(share, share.link.coach)
+            _tell(event, share.link.athlete, "workout_withdrawn", words, reverse("coaching:inbox"))
 
 
 def on_moved(event: DomainEvent) -> None:
@@ -85,9 +98,10 @@ def on_moved(event: DomainEvent) -> None:
         return
     by_coach = event.payload["by"] == share.link.coach_id
     mover, told = (share.link.coach, share.link.athlete) if by_coach else (share.link.athlete, share.link.coach)
-    words = f"{one_line(str(mover))} moved “{one_line(share.revision.name)}”; it is now {_day(share)}."
     path = reverse("coaching:offer", args=[share.public_id]) if by_coach else _ledger(share)
-    _tell(event, told, "share_moved", words, path)
+    with override(told.language):
+        words = gettext("%(person)s moved “%(workout)s”; it is now %(day)s.") % _named(share, mover)
+        _tell(event, told, "share_moved", words, path)
 
 
 def on_note(event: DomainEvent) -> None:
@@ -99,7 +113,9 @@ def on_note(event: DomainEvent) -> None:
     author, told = (note.link.coach, note.link.athlete) if by_coach else (note.link.athlete, note.link.coach)
     if by_coach or Scope.NOTES in note.link.scopes:
         path = reverse("coaching:notes", args=[note.link.public_id])
-        _tell(event, told, "note_written", f"{one_line(str(author))} wrote you a note.", path)
+        with override(told.language):
+            words = gettext("%(person)s wrote you a note.") % {"person": one_line(str(author))}
+            _tell(event, told, "note_written", words, path)
 
 
 def on_failed(event: DomainEvent) -> None:
@@ -108,38 +124,24 @@ def on_failed(event: DomainEvent) -> None:
     delivery = Delivery.objects.select_related(*related).filter(pk=event.subject_id).first()
     if delivery is None:
         return
-    share, name = delivery.share, one_line(delivery.revision.name)
+    share, athlete = delivery.share, one_line(str(delivery.share.link.athlete))
     for person, whose, path in (
-        (share.link.athlete, "your account", reverse("coaching:offer", args=[share.public_id])),
-        (share.link.coach, f"{one_line(str(share.link.athlete))}’s account", _ledger(share)),
+        (share.link.athlete, gettext_noop("your account"), reverse("coaching:offer", args=[share.public_id])),
+        (share.link.coach, gettext_noop("%(athlete)s’s account"), _ledger(share)),
     ):
-        _tell(
-            event,
-            person,
-            "delivery_failed",
-            f"“{name}” did not reach {whose}. {delivery.error_detail}",
-            path,
-            subject=f"“{name}” did not reach {whose}",
-            workout=name,
-            whose=whose,
-            reason=delivery.error_detail,
-        )
+        with override(person.language):
+            _tell_of_failure(event, person, delivery, gettext(whose) % {"athlete": athlete}, path)
 
 
 def on_needs_login(event: DomainEvent) -> None:
     connection = Connection.objects.select_related("user", "provider").filter(pk=event.subject_id).first()
     if connection is None or connection.status != Connection.Status.NEEDS_REAUTH:
         return
-    provider = connection.provider.name
-    _tell(
-        event,
-        connection.user,
-        "reconnect_needed",
-        f"{provider} asks for a new login. Until then nothing is sent or fetched.",
-        reverse("integrations:connections"),
-        subject=f"{provider} asks for a new login",
-        provider=provider,
-    )
+    named, path = {"provider": connection.provider.name}, reverse("integrations:connections")
+    with override(connection.user.language):
+        words = gettext("%(provider)s asks for a new login. Until then nothing is sent or fetched.") % named
+        subject = gettext("%(provider)s asks for a new login") % named
+        _tell(event, connection.user, "reconnect_needed", words, path, subject=subject, provider=named["provider"])
 
 
 def on_silence(event: DomainEvent) -> None:
@@ -147,14 +149,16 @@ def on_silence(event: DomainEvent) -> None:
     stream = streams.filter(pk=event.subject_id, connection__status=Connection.Status.ACTIVE).first()
     if stream is None:
         return
-    provider, days, usual = stream.connection.provider.name, event.payload["days"], event.payload["usual"]
-    rhythm = "every day" if usual == 1 else f"every {usual} days"
-    words = (
-        f"Nothing has come from {provider} for {days} days; otherwise something comes {rhythm}. If you trained, see "
-        f"whether your watch has sent it to {provider}, and whether it is listed there."
-    )
-    path, subject = reverse("integrations:connections"), f"Nothing from {provider} for {days} days"
-    _tell(event, stream.connection.user, "silence", words, path, subject=subject)
+    person, days, usual = stream.connection.user, event.payload["days"], event.payload["usual"]
+    with override(person.language):
+        rhythm = ngettext("every day", "every %(n)s days", usual) % {"n": usual}
+        named = {"provider": stream.connection.provider.name, "days": days, "rhythm": rhythm}
+        words = gettext(
+            "Nothing has come from %(provider)s for %(days)s days; otherwise something comes %(rhythm)s. "
+            "If you trained, see whether your watch has sent it to %(provider)s, and whether it is listed there."
+        )
+        subject = gettext("Nothing from %(provider)s for %(days)s days") % named
+        _tell(event, person, "silence", words % named, reverse("integrations:connections"), subject=subject)
 
 
 def on_arrived(event: DomainEvent) -> None:
@@ -162,14 +166,19 @@ def on_arrived(event: DomainEvent) -> None:
     person = User.objects.filter(pk=event.subject_id, is_active=True).first()
     if person is None or Notification.objects.filter(recipient=person, template="welcome").exists():
         return
-    words = f"Welcome to {settings.SITE_NAME}. Connect your account first; the rest follows from there."
-    _tell(event, person, "welcome", words, reverse("coaching:home"), subject=f"Welcome to {settings.SITE_NAME}")
+    named = {"site": settings.SITE_NAME}
+    with override(person.language):
+        words = gettext("Welcome to %(site)s. Connect your account first; the rest follows from there.") % named
+        subject = gettext("Welcome to %(site)s") % named
+        _tell(event, person, "welcome", words, reverse("coaching:home"), subject=subject)
 
 
 def on_link_started(event: DomainEvent) -> None:
     if link := _link(event):
         path = reverse("coaching:athlete", args=[link.public_id])
-        _tell(event, link.coach, "link_started", f"{one_line(str(link.athlete))} trains with you now.", path)
+        with override(link.coach.language):
+            words = gettext("%(person)s trains with you now.") % {"person": one_line(str(link.athlete))}
+            _tell(event, link.coach, "link_started", words, path)
 
 
 def on_link_ended(event: DomainEvent) -> None:
@@ -177,10 +186,12 @@ def on_link_ended(event: DomainEvent) -> None:
     if link := _link(event):
         by_coach = event.payload.get("by") == link.coach_id
         gone, told = (link.coach, link.athlete) if by_coach else (link.athlete, link.coach)
-        other = one_line(str(gone))
+        named = {"other": one_line(str(gone))}
         path = reverse("coaching:coaches" if by_coach else "coaching:athletes")
-        words = f"{other} and you no longer train together. Nothing more is sent."
-        _tell(event, told, "link_ended", words, path, subject=f"{other} ended the connection", other=other)
+        with override(told.language):
+            words = gettext("%(other)s and you no longer train together. Nothing more is sent.") % named
+            subject = gettext("%(other)s ended the connection") % named
+            _tell(event, told, "link_ended", words, path, subject=subject, other=named["other"])
 
 
 CONSUMERS: dict[str, Callable[[DomainEvent], None]] = {
@@ -199,10 +210,28 @@ CONSUMERS: dict[str, Callable[[DomainEvent], None]] = {
 }
 
 
-def _tell_coach(event: DomainEvent, did: str) -> None:
+def _tell_coach(event: DomainEvent, kind: str, words: str) -> None:
     if share := _share(event):
-        words = f"{one_line(str(share.link.athlete))} {did} “{one_line(share.revision.name)}” {_day(share)}."
-        _tell(event, share.link.coach, f"share_{did}", words, _ledger(share))
+        with override(share.link.coach.language):
+            _tell(event, share.link.coach, kind, gettext(words) % _named(share, share.link.athlete), _ledger(share))
+
+
+def _tell_of_failure(event: DomainEvent, person: User, delivery: Delivery, whose: str, path: str) -> None:
+    named = {"workout": one_line(delivery.revision.name), "whose": whose}
+    words = gettext("“%(workout)s” did not reach %(whose)s.") % named
+    subject = gettext("“%(workout)s” did not reach %(whose)s") % named
+    reason = gettext(delivery.error_detail)
+    _tell(
+        event,
+        person,
+        "delivery_failed",
+        f"{words} {reason}",
+        path,
+        subject=subject,
+        reason=reason,
+        workout=named["workout"],
+        whose=whose,
+    )
 
 
 def _tell(
@@ -238,6 +267,13 @@ def _ledger(share: Share) -> str:
     return reverse("coaching:delivery", args=[share.public_id])
 
 
-def _day(share: Share) -> str:
+def _named(share: Share, person: User) -> dict[str, str]:
+    """What sentences about a share name, in the language that is active."""
     day = share.scheduled_for
-    return f"for {day:%A}, {day.day} {day:%B}" if day else "for any day"
+    return {
+        "person": one_line(str(person)),
+        "workout": one_line(share.revision.name),
+        "day": gettext("for %(day)s") % {"day": dateformat.format(day, gettext("l, j F"))}
+        if day
+        else gettext("for any day"),
+    }

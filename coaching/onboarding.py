@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts.models import User
 from coaching.models import CoachingLink, Delivery, DeliveryStatus, Share, Workout
@@ -30,32 +31,32 @@ def _connected(user: User) -> bool:
 def _coach_steps(user: User) -> list[FirstStep]:
     return [
         FirstStep(
-            "Connect your Garmin account",
-            "Your workout library comes from there and stays in step.",
+            gettext("Connect your Garmin account"),
+            gettext("Your workout library comes from there and stays in step."),
             _connected(user),
             reverse("integrations:connections"),
-            "Connect",
+            gettext("Connect"),
         ),
         FirstStep(
-            "See your library arrive",
-            "Every workout you have at Garmin, with its steps.",
+            gettext("See your library arrive"),
+            gettext("Every workout you have at Garmin, with its steps."),
             Workout.objects.library(user).exists(),
             reverse("coaching:library"),
-            "Open the library",
+            gettext("Open the library"),
         ),
         FirstStep(
-            "Invite an athlete",
-            "They choose what you may see, and connect their own account.",
+            gettext("Invite an athlete"),
+            gettext("They choose what you may see, and connect their own account."),
             CoachingLink.objects.active_for_coach(user).exists(),
             reverse("coaching:athletes"),
-            "Invite",
+            gettext("Invite"),
         ),
         FirstStep(
-            "Share a workout",
-            "It lands in the athlete's account and so on the watch.",
+            gettext("Share a workout"),
+            gettext("It lands in the athlete's account and so on the watch."),
             Share.objects.for_coach(user).exists(),
             reverse("coaching:library"),
-            "Choose one",
+            gettext("Choose one"),
         ),
     ]
 
@@ -66,17 +67,17 @@ def _athlete_steps(user: User, *, always: bool = False) -> list[FirstStep]:
     delivered = Delivery.objects.filter(share__link__athlete=user, status=DeliveryStatus.DELIVERED)
     return [
         FirstStep(
-            "Connect your Garmin account",
-            "Workouts go to your own account and from there to your watch.",
+            gettext("Connect your Garmin account"),
+            gettext("Workouts go to your own account and from there to your watch."),
             _connected(user),
             reverse("integrations:connections"),
-            "Connect",
+            gettext("Connect"),
         ),
         FirstStep(
-            "Import your first workout",
-            "One click: it appears on your Garmin calendar.",
+            gettext("Import your first workout"),
+            gettext("One click: it appears on your Garmin calendar."),
             delivered.exists(),
             reverse("coaching:inbox"),
-            "Open the inbox",
+            gettext("Open the inbox"),
         ),
     ]

@@ -7,6 +7,7 @@ from typing import Concatenate, cast
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 
 from accounts.permissions import signed_in
 
@@ -20,7 +21,7 @@ def coach_required[**P](
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if signed_in(request).is_coach:
             return view(request, *args, **kwargs)
-        messages.info(request, "This is for coaches. If you coach, say so below.")
+        messages.info(request, gettext("This is for coaches. If you coach, say so below."))
         return redirect("accounts:settings")
 
     return cast("Callable[Concatenate[HttpRequest, P], HttpResponse]", checked)

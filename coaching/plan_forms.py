@@ -8,6 +8,8 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import BadRequest
 from django.http import Http404, QueryDict
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from coaching.models import CoachingLink, Group
 from coaching.models.roster import CoachingLinkQuerySet
@@ -32,7 +34,7 @@ def chosen_links(data: QueryDict, links: CoachingLinkQuerySet) -> list[CoachingL
     """The athletes ticked in a form. Http404 for anyone who is not in `links`, as if he did not exist."""
     asked = data.getlist("athlete")
     if len(asked) > MOST_CHOSEN:
-        raise BadRequest(f"At most {MOST_CHOSEN} athletes in one go.")
+        raise BadRequest(gettext("At most %(most)s athletes in one go.") % {"most": MOST_CHOSEN})
     try:
         ids = {UUID(text) for text in asked}
     except ValueError:
@@ -44,14 +46,14 @@ def chosen_links(data: QueryDict, links: CoachingLinkQuerySet) -> list[CoachingL
 
 
 class GroupForm(forms.Form):
-    name = forms.CharField(label="Name of the group", max_length=60, strip=True)
+    name = forms.CharField(label=_("Name of the group"), max_length=60, strip=True)
 
 
 class RosterFilterForm(forms.Form):
     """A list of athletes by words of their names and by group; anything unknown in the address is ignored."""
 
-    q = forms.CharField(label="Name", required=False, max_length=100, strip=True)
-    group = forms.UUIDField(required=False, widget=forms.Select(choices=[("", "All athletes")]))
+    q = forms.CharField(label=_("Name"), required=False, max_length=100, strip=True)
+    group = forms.UUIDField(required=False, widget=forms.Select(choices=[("", _("All athletes"))]))
 
     @property
     def is_narrow(self) -> bool:
@@ -69,34 +71,38 @@ class RosterFilterForm(forms.Form):
     def offer(self, links: Sequence[Any]) -> None:
         """The coach's groups to choose from, as `grouping.with_groups` read them with the links."""
         groups = links[0].coach_groups if links else []
-        choices = [("", "All athletes"), *((group["id"], group["name"]) for group in groups)]
+        choices = [("", gettext("All athletes")), *((group["id"], group["name"]) for group in groups)]
         self.fields["group"].widget.choices = choices
 
 
 class NoteForm(forms.Form):
     text = forms.CharField(
-        label="Your note", max_length=2000, strip=True, widget=forms.Textarea(attrs={"rows": 3, "maxlength": 2000})
+        label=_("Your note"), max_length=2000, strip=True, widget=forms.Textarea(attrs={"rows": 3, "maxlength": 2000})
     )
 
 
 class MoveForm(forms.Form):
     """Another day for a planned workout, as the athlete's calendar counts days."""
 
-    on = forms.DateField(label="New day", widget=forms.DateInput(attrs={"type": "date"}))
+    on = forms.DateField(label=_("New day"), widget=forms.DateInput(attrs={"type": "date"}))
 
 
 class CopyWeekForm(forms.Form):
     """Whose week goes to which group, into which week."""
 
     source = forms.ModelChoiceField(
-        label="The plan of", queryset=CoachingLink.objects.none(), to_field_name="public_id"
+        label=_("The plan of"), queryset=CoachingLink.objects.none(), to_field_name="public_id"
     )
     from_day = forms.DateField(
-        label="From the week of", widget=forms.DateInput(attrs={"type": "date"}), help_text="Any day of that week."
+        label=_("From the week of"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("Any day of that week."),
     )
-    group = forms.ModelChoiceField(label="To the group", queryset=Group.objects.none(), to_field_name="public_id")
+    group = forms.ModelChoiceField(label=_("To the group"), queryset=Group.objects.none(), to_field_name="public_id")
     to_day = forms.DateField(
-        label="Into the week of", widget=forms.DateInput(attrs={"type": "date"}), help_text="Any day of that week."
+        label=_("Into the week of"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("Any day of that week."),
     )
 
     def __init__(
@@ -119,5 +125,5 @@ class CopyWeekForm(forms.Form):
     def clean_to_day(self) -> date:
         day: date = self.cleaned_data["to_day"]
         if not self.first <= day <= self.first + timedelta(weeks=MOST_WEEKS_AHEAD):
-            raise forms.ValidationError("Choose a day from this week on, within a year.", code="week_range")
+            raise forms.ValidationError(gettext("Choose a day from this week on, within a year."), code="week_range")
         return day

@@ -8,6 +8,7 @@ from math import ceil, floor
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 from coaching import measures
 from integrations.records import DetailsRecord, Sport
@@ -114,17 +115,17 @@ def speed_words(sport: str, units: str) -> tuple[str, str, Write]:
     """How this sport's people write speed: title, unit, and the way to write metres a second."""
     if sport in BY_SPEED:
         factor, unit = measures.speed_unit(units)
-        return "Speed", unit, lambda speed: measures.trimmed(speed * factor, 1)
+        return gettext("Speed"), unit, lambda speed: measures.trimmed(speed * factor, 1)
     metres, unit = measures.pace_unit(units, swimming=sport == Sport.SWIMMING)
-    return "Pace", unit, lambda speed: measures.pace(speed, metres) or NOT_GIVEN
+    return gettext("Pace"), unit, lambda speed: measures.pace(speed, metres) or NOT_GIVEN
 
 
 def _kinds(details: DetailsRecord, sport: str, units: str) -> list[_Kind]:
     title, unit, write = speed_words(sport, units)
     offered = [
-        _Kind("heart_rate", "Heart rate", "bpm", details.heart_rate, "{:.0f}".format, 10),
+        _Kind("heart_rate", gettext("Heart rate"), "bpm", details.heart_rate, "{:.0f}".format, 10),
         _Kind("speed", title, unit, details.speed_mps, write, 0.1, grounded=True),
-        _Kind("power", "Power", "W", details.power_w, "{:.0f}".format, 20),
+        _Kind("power", gettext("Power"), "W", details.power_w, "{:.0f}".format, 20),
     ]
     return [kind for kind in offered if sum(value is not None for value in kind.samples) >= LEAST_SAMPLES]
 
@@ -136,7 +137,12 @@ def _curve(kind: _Kind, times: Sequence[float]) -> Curve:
     ends = times[-1] or 1.0
     y = partial(_y, low=low, high=high)
     path = _path([(at / ends * WIDTH, at, value) for at, value in zip(times, kind.samples, strict=True)], y)
-    said = f"{kind.title} over {measures.total_time(ends)}: {kind.write(mean)} {kind.unit} on average"
+    said = gettext("%(title)s over %(time)s: %(value)s %(unit)s on average") % {
+        "title": kind.title,
+        "time": measures.total_time(ends),
+        "value": kind.write(mean),
+        "unit": kind.unit,
+    }
     drawing = (
         f'<svg class="curve curve-{kind.key}" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img">'
         f"<title>{escape(said)}</title>"

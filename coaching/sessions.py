@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from django.db.models import Q
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.models import User
 from coaching import compliance
@@ -26,12 +27,12 @@ class SessionState(StrEnum):
 
 
 WORDS = {
-    SessionState.OFFERED: "Not answered yet",
-    SessionState.PLANNED: "Planned",
-    SessionState.DONE: "Done",
-    SessionState.MISSED: "Missed",
-    SessionState.UNPLANNED: "Not planned",
-    SessionState.DECLINED: "Declined",
+    SessionState.OFFERED: gettext_noop("Not answered yet"),
+    SessionState.PLANNED: gettext_noop("Planned"),
+    SessionState.DONE: gettext_noop("Done"),
+    SessionState.MISSED: gettext_noop("Missed"),
+    SessionState.UNPLANNED: gettext_noop("Not planned"),
+    SessionState.DECLINED: gettext_noop("Declined"),
 }
 
 
@@ -53,8 +54,8 @@ class Session:
     @property
     def word(self) -> str:
         if self.state == SessionState.DONE and self.verdict:
-            return f"{self.verdict.word}, {self.percent} %"
-        return WORDS[self.state]
+            return f"{gettext(self.verdict.word)}, {self.percent} %"
+        return gettext(WORDS[self.state])
 
     @property
     def percent(self) -> int | None:

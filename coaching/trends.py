@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from django.db.models import Sum
+from django.utils import dateformat
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 from accounts.models import User
 from coaching import measures, policies, words
 from coaching.models import DailyTotal
+from coaching.plain import lowered
 
 WEEKS = 52
 WIDTH, HEIGHT = 520, 140
@@ -114,9 +117,9 @@ def bars(found: Sequence[Week], units: str) -> list[Bars]:
     """Time, distance and load; what nobody recorded is left out."""
     classes = {sport: f"sport-{place}" for place, sport in enumerate(main_sports(found), start=1)}
     offered = [
-        _Measure("duration_s", "Time", 3600.0, "h"),
-        _Measure("distance_m", "Distance", *_DISTANCES["imperial" if units == "imperial" else "metric"]),
-        _Measure("load", "Load", 1.0, ""),
+        _Measure("duration_s", gettext("Time"), 3600.0, "h"),
+        _Measure("distance_m", gettext("Distance"), *_DISTANCES["imperial" if units == "imperial" else "metric"]),
+        _Measure("load", gettext("Load"), 1.0, ""),
     ]
     return [_bars(found, classes, kind) for kind in offered if any(kind.of(week.whole) for week in found)]
 
@@ -125,7 +128,10 @@ def _bars(found: Sequence[Week], classes: Mapping[str, str], kind: _Measure) -> 
     top = _rounded_up(max(kind.of(week.whole) for week in found))
     wide = WIDTH / len(found)
     drawn = "".join(_bar(week, classes, kind, top, x=place * wide) for place, week in enumerate(found))
-    said = escape(f"{kind.title} per week over {len(found)} weeks, at most {kind.written(top)}")
+    said = escape(
+        gettext("%(title)s per week over %(n)s weeks, at most %(value)s")
+        % {"title": kind.title, "n": len(found), "value": kind.written(top)}
+    )
     drawing = (
         f'<svg class="week-bars" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img">'
         f'<title>{said}</title><path class="grid" d="M0 .5H{WIDTH}M0 {HEIGHT / 2}H{WIDTH}M0 {HEIGHT - 0.5}H{WIDTH}"/>'
@@ -148,8 +154,13 @@ def _bar(week: Week, classes: Mapping[str, str], kind: _Measure, top: float, *, 
             parts.append(f'<rect class="{name}" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"/>')
     if not parts:
         return ""
-    kinds = ", ".join(words.sport_in_words(sport).lower() for sport in order)
-    said = f"Week of {week.start:%-d %B %Y}: {kind.title.lower()} {kind.written(kind.of(week.whole))}, {kinds}"
+    kinds = ", ".join(lowered(words.sport_in_words(sport)) for sport in order)
+    said = gettext("Week of %(start)s: %(title)s %(value)s, %(kinds)s") % {
+        "start": dateformat.format(week.start, gettext("j F Y")),
+        "title": lowered(kind.title),
+        "value": kind.written(kind.of(week.whole)),
+        "kinds": kinds,
+    }
     return f"<g><title>{escape(said)}</title>{''.join(parts)}</g>"
 
 

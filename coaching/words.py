@@ -7,8 +7,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from django.utils.translation import gettext, gettext_noop, ngettext
+
 from coaching import measures
 from coaching.measures import Pool, trimmed
+from coaching.plain import lowered
 from integrations.records import (
     End,
     EndKind,
@@ -27,38 +30,71 @@ from integrations.records import (
 
 MOST_EXTRAS = 6
 MOST_EXTRA_LETTERS = 80
-SPORT_WORDS = {Sport.HIIT: "HIIT"}
-STROKE_WORDS = {Stroke.ANY: "any stroke", Stroke.MEDLEY: "individual medley"}
+SPORT_WORDS = {
+    Sport.RUNNING: gettext_noop("Running"),
+    Sport.CYCLING: gettext_noop("Cycling"),
+    Sport.SWIMMING: gettext_noop("Swimming"),
+    Sport.STRENGTH: gettext_noop("Strength"),
+    Sport.CARDIO: gettext_noop("Cardio"),
+    Sport.YOGA: gettext_noop("Yoga"),
+    Sport.PILATES: gettext_noop("Pilates"),
+    Sport.HIIT: "HIIT",
+    Sport.MOBILITY: gettext_noop("Mobility"),
+    Sport.MULTISPORT: gettext_noop("Multisport"),
+    Sport.WALKING: gettext_noop("Walking"),
+    Sport.HIKING: gettext_noop("Hiking"),
+    Sport.ROWING: gettext_noop("Rowing"),
+    Sport.OTHER: gettext_noop("Other"),
+}
+STROKE_WORDS = {
+    Stroke.ANY: gettext_noop("any stroke"),
+    Stroke.BACKSTROKE: gettext_noop("backstroke"),
+    Stroke.BREASTSTROKE: gettext_noop("breaststroke"),
+    Stroke.DRILL: gettext_noop("drill"),
+    Stroke.BUTTERFLY: gettext_noop("butterfly"),
+    Stroke.FREESTYLE: gettext_noop("freestyle"),
+    Stroke.MEDLEY: gettext_noop("individual medley"),
+}
 EQUIPMENT_WORDS = {
-    Equipment.PULL_BUOY: "a pull buoy",
-    Equipment.KICKBOARD: "a kickboard",
-    Equipment.SNORKEL: "a snorkel",
+    Equipment.FINS: gettext_noop("fins"),
+    Equipment.PADDLES: gettext_noop("paddles"),
+    Equipment.PULL_BUOY: gettext_noop("a pull buoy"),
+    Equipment.KICKBOARD: gettext_noop("a kickboard"),
+    Equipment.SNORKEL: gettext_noop("a snorkel"),
 }
 TARGET_WORDS = {
-    TargetKind.HEART_RATE: "heart-rate",
-    TargetKind.HEART_RATE_LAP: "average heart-rate",
-    TargetKind.POWER_LAP: "average power",
-    TargetKind.STROKE: "stroke",
-    TargetKind.CSS_OFFSET: "critical-swim-speed",
+    TargetKind.HEART_RATE: gettext_noop("heart-rate"),
+    TargetKind.HEART_RATE_LAP: gettext_noop("average heart-rate"),
+    TargetKind.POWER: gettext_noop("power"),
+    TargetKind.POWER_LAP: gettext_noop("average power"),
+    TargetKind.PACE: gettext_noop("pace"),
+    TargetKind.SPEED: gettext_noop("speed"),
+    TargetKind.CADENCE: gettext_noop("cadence"),
+    TargetKind.GRADE: gettext_noop("grade"),
+    TargetKind.RESISTANCE: gettext_noop("resistance"),
+    TargetKind.INSTRUCTION: gettext_noop("instruction"),
+    TargetKind.STROKE: gettext_noop("stroke"),
+    TargetKind.CSS_OFFSET: gettext_noop("critical-swim-speed"),
 }
-SIDES = {"gt": "above", "lt": "below", None: "at"}
+SIDES = {"gt": gettext_noop("above"), "lt": gettext_noop("below"), None: gettext_noop("at")}
+ENDS = {EndKind.HEART_RATE: gettext_noop("heart rate"), EndKind.POWER: gettext_noop("power")}
 CONDITIONS = {
-    EndKind.SEND_OFF: "until {1} after the last start",
-    EndKind.VELOCITY_LOSS: "until you are {0} % slower",
-    EndKind.POWER_LOSS: "until you have lost {0} % of power",
+    EndKind.SEND_OFF: gettext_noop("until {1} after the last start"),
+    EndKind.VELOCITY_LOSS: gettext_noop("until you are {0} % slower"),
+    EndKind.POWER_LOSS: gettext_noop("until you have lost {0} % of power"),
 }
 UNITS = {
-    TargetKind.HEART_RATE: ("at", "bpm"),
-    TargetKind.HEART_RATE_LAP: ("at an average of", "bpm"),
-    TargetKind.POWER: ("at", "W"),
-    TargetKind.POWER_LAP: ("at an average of", "W"),
-    TargetKind.GRADE: ("at a grade of", "%"),
-    TargetKind.RESISTANCE: ("at a resistance of", ""),
-    TargetKind.CSS_OFFSET: ("at critical swim speed and", "s"),
-    TargetKind.INSTRUCTION: ("by feel, level", ""),
+    TargetKind.HEART_RATE: (gettext_noop("at"), "bpm"),
+    TargetKind.HEART_RATE_LAP: (gettext_noop("at an average of"), "bpm"),
+    TargetKind.POWER: (gettext_noop("at"), "W"),
+    TargetKind.POWER_LAP: (gettext_noop("at an average of"), "W"),
+    TargetKind.GRADE: (gettext_noop("at a grade of"), "%"),
+    TargetKind.RESISTANCE: (gettext_noop("at a resistance of"), ""),
+    TargetKind.CSS_OFFSET: (gettext_noop("at critical swim speed and"), "s"),
+    TargetKind.INSTRUCTION: (gettext_noop("by feel, level"), ""),
 }
-LEADS = {Intensity.WARMUP: "Warm up", Intensity.COOLDOWN: "Cool down"}
-TAILS = {Intensity.REST: "rest", Intensity.RECOVERY: "recovery"}
+LEADS = {Intensity.WARMUP: gettext_noop("Warm up"), Intensity.COOLDOWN: gettext_noop("Cool down")}
+TAILS = {Intensity.REST: gettext_noop("rest"), Intensity.RECOVERY: gettext_noop("recovery")}
 
 # Keys of ids, pictures and other matters between programs.
 _FOR_PROGRAMS = re.compile(r"(Id|Uuid|Url|Image|Attribution|Index|locale|Provider)$")
@@ -99,10 +135,10 @@ def in_one_line(record: WorkoutRecord, units: str) -> str:
 
 
 def _spoken(line: Line) -> str:
-    text = line.text if line.kind == "leg" else _uncapitalised(line.text)
+    text = line.text if line.kind == "leg" else lowered(line.text)
     if not line.steps:
         return text
-    between = ", " if line.steps[0].text.startswith("then ") else ": "
+    between = ", " if line.steps[0].text.startswith(gettext("then ")) else ": "
     return text + between + ", ".join(_spoken(step) for step in line.steps)
 
 
@@ -112,7 +148,7 @@ def also_set(record: WorkoutRecord) -> str:
 
 
 def sport_in_words(sport: str) -> str:
-    return SPORT_WORDS.get(Sport(sport), sport.capitalize()) if sport in Sport else sport
+    return gettext(SPORT_WORDS[Sport(sport)]) if sport in Sport else sport
 
 
 def step_in_words(step: WorkoutStep, segment: Segment, units: str) -> str:
@@ -123,7 +159,8 @@ def _leg(segment: Segment, units: str) -> Line:
     reader = _Reader(units, segment.sport, _pool(segment, units))
     text = sport_in_words(segment.sport)
     if segment.pool_length:
-        text += f", {trimmed(segment.pool_length, 2)} {'yd' if reader.pool == 'yard' else 'm'} pool"
+        length = f"{trimmed(segment.pool_length, 2)} {'yd' if reader.pool == 'yard' else 'm'}"
+        text += gettext(", %(length)s pool") % {"length": length}
     return Line(text=text, note=segment.notes, steps=_lines(segment.steps, reader), kind="leg")
 
 
@@ -142,18 +179,19 @@ def _lines(steps: Sequence[Step], reader: _Reader) -> tuple[Line, ...]:
 
 def _group(repeat: RepeatStep, reader: _Reader) -> Line:
     inner = _lines(repeat.steps, reader)
-    notes = (repeat.notes, "The last rest is left out." if repeat.skip_last_rest else "", _kept(repeat.extras))
+    notes = (repeat.notes, gettext("The last rest is left out.") if repeat.skip_last_rest else "", _kept(repeat.extras))
     if repeat.count is None:
-        text = f"As many rounds as possible, {_until(repeat.end, reader) or _measure(repeat.end, reader)}"
+        until = _until(repeat.end, reader) or _measure(repeat.end, reader)
+        text = gettext("As many rounds as possible, %(until)s") % {"until": until}
         return Line(text=text, note=_sentences(*notes), steps=inner, kind="repeat")
     if not _reads_as_one(repeat):
         return Line(text=_times(repeat.count), note=_sentences(*notes), steps=inner, kind="repeat")
     work, *rests = inner
     return Line(
-        text=f"{repeat.count} × {_uncapitalised(work.text)}" if repeat.count > 1 else work.text,
+        text=f"{repeat.count} × {lowered(work.text)}" if repeat.count > 1 else work.text,
         detail=work.detail if not rests else "",
         note=_sentences(work.detail if rests else "", work.note, *notes),
-        steps=tuple(replace(rest, text=f"then {_uncapitalised(rest.text)}") for rest in rests),
+        steps=tuple(replace(rest, text=gettext("then ") + lowered(rest.text)) for rest in rests),
         kind="repeat",
     )
 
@@ -172,14 +210,14 @@ def _rests(step: Step) -> bool | None:
 
 
 def _times(count: int) -> str:
-    return {1: "Once", 2: "Twice"}.get(count, f"{count} times")
+    return {1: gettext("Once"), 2: gettext("Twice")}.get(count, gettext("%(n)s times") % {"n": count})
 
 
 def _line(step: WorkoutStep, reader: _Reader) -> Line:
     second = _target(step.second_target, reader)
     return Line(
         text=_text(step, reader),
-        detail=f"and {second}" if second else "",
+        detail=gettext("and %(second)s") % {"second": second} if second else "",
         note=_sentences(step.notes, _kept(step.extras)),
         kind=step.intensity.value,
     )
@@ -192,9 +230,9 @@ def _text(step: WorkoutStep, reader: _Reader) -> str:
         return ", ".join(part for part in parts if part)
     how = " ".join(part for part in (_stroke(step), _equipment(step), target) if part)
     if step.intensity in TAILS and measure:
-        text = f"{measure} {TAILS[step.intensity]}"
+        text = f"{measure} {gettext(TAILS[step.intensity])}"
     else:
-        lead = LEADS.get(step.intensity) or TAILS.get(step.intensity, "").capitalize()
+        lead = _capitalised(gettext((LEADS | TAILS).get(step.intensity, "")))
         text = " ".join(part for part in (lead, measure, until) if part)
     joined = " ".join(part for part in (text, how) if part) if measure else ", ".join(filter(None, (text, how)))
     weight = _weight(step, reader)
@@ -214,7 +252,7 @@ def _measure(end: End, reader: _Reader) -> str:
         case EndKind.CALORIES:
             return f"{trimmed(end.value, 0)} kcal"
         case EndKind.REPS:
-            return f"{trimmed(end.value, 0)} rep{'' if end.value == 1 else 's'}"
+            return ngettext("%(n)s rep", "%(n)s reps", round(end.value)) % {"n": trimmed(end.value, 0)}
     return ""
 
 
@@ -223,38 +261,48 @@ def _until(end: End, reader: _Reader) -> str:
     if _measure(end, reader):
         return ""
     if end.kind == EndKind.LAP_BUTTON:
-        return "until you press lap"
+        return gettext("until you press lap")
     if end.kind in (EndKind.HEART_RATE, EndKind.POWER) and (end.value is not None or end.zone):
-        return f"until your {_words(end.kind)} is {SIDES[end.compare]} {_threshold(end)}"
+        return gettext("until your %(what)s is %(side)s %(threshold)s") % {
+            "what": gettext(ENDS[end.kind]),
+            "side": gettext(SIDES[end.compare]),
+            "threshold": _threshold(end),
+        }
     if end.value is not None and end.kind in CONDITIONS:
-        return CONDITIONS[end.kind].format(trimmed(end.value, 0), measures.clock(end.value))
-    return "until the end that its author set"
+        return gettext(CONDITIONS[end.kind]).format(trimmed(end.value, 0), measures.clock(end.value))
+    return gettext("until the end that its author set")
 
 
 def _threshold(end: End) -> str:
     if end.value is None:
-        return f"zone {end.zone}"
+        return gettext("zone %(zone)s") % {"zone": end.zone}
     return f"{trimmed(end.value, 0)} {'bpm' if end.kind == EndKind.HEART_RATE else 'W'}"
 
 
 def _target(target: Target, reader: _Reader) -> str:
     if target.kind == TargetKind.NONE:
         return ""
-    name = TARGET_WORDS.get(target.kind, _words(target.kind))
+    name = gettext(TARGET_WORDS.get(target.kind, _words(target.kind)))
     if target.kind == TargetKind.OTHER:
-        return "with a target of its author's own"
+        return gettext("with a target of its author's own")
     if target.low is None and target.high is None:
-        return f"in {name} zone {target.zone}" if target.zone else f"with a {name} target"
+        if target.zone:
+            return gettext("in %(name)s zone %(zone)s") % {"name": name, "zone": target.zone}
+        return gettext("with a %(name)s target") % {"name": name}
     if target.kind in (TargetKind.PACE, TargetKind.SPEED):
-        return f"at {_velocity(target, reader)}"
+        return gettext("at %(speed)s") % {"speed": _velocity(target, reader)}
     before, unit = _unit(target.kind, name, reader)
     return f"{before} {measures.span(target.low, target.high, unit, partial(trimmed, digits=0))}"
 
 
 def _unit(kind: TargetKind, name: str, reader: _Reader) -> tuple[str, str]:
     if kind == TargetKind.CADENCE:
-        return "at", {Sport.RUNNING: "steps/min", Sport.SWIMMING: "strokes/min"}.get(reader.sport, "rpm")
-    return UNITS.get(kind, (f"with a {name} target of", ""))
+        beats = {Sport.RUNNING: gettext("steps/min"), Sport.SWIMMING: gettext("strokes/min")}
+        return gettext("at"), beats.get(reader.sport, gettext("rpm"))
+    if kind not in UNITS:
+        return gettext("with a %(name)s target of") % {"name": name}, ""
+    before, unit = UNITS[kind]
+    return gettext(before), unit
 
 
 def _velocity(target: Target, reader: _Reader) -> str:
@@ -269,8 +317,9 @@ def _velocity(target: Target, reader: _Reader) -> str:
     if slow and fast:
         return f"{slow} {unit}"
     if not slow and not fast:
-        return "any pace"
-    return f"{slow} {unit} or faster" if slow else f"{fast} {unit} or slower"
+        return gettext("any pace")
+    faster, slower = gettext("%(pace)s or faster"), gettext("%(pace)s or slower")
+    return faster % {"pace": f"{slow} {unit}"} if slow else slower % {"pace": f"{fast} {unit}"}
 
 
 def _exercise(step: WorkoutStep) -> str:
@@ -282,11 +331,13 @@ def _weight(step: WorkoutStep, reader: _Reader) -> str:
 
 
 def _stroke(step: WorkoutStep) -> str:
-    return STROKE_WORDS.get(step.stroke, _words(step.stroke)) if step.stroke else ""
+    return gettext(STROKE_WORDS[step.stroke]) if step.stroke else ""
 
 
 def _equipment(step: WorkoutStep) -> str:
-    return f"with {EQUIPMENT_WORDS.get(step.equipment, _words(step.equipment))}" if step.equipment else ""
+    if not step.equipment:
+        return ""
+    return gettext("with %(equipment)s") % {"equipment": gettext(EQUIPMENT_WORDS[step.equipment])}
 
 
 def _kept(extras: Mapping[str, Mapping[str, Any]]) -> str:
@@ -300,12 +351,14 @@ def _extras_in_words(levels: Iterable[Mapping[str, Mapping[str, Any]]]) -> str:
         for provider, kept in extras.items():
             words = found.setdefault(provider, [])
             words += [text for key, value in kept.items() if (text := _extra(key, value)) and text not in words]
-    return " ".join(f"Also set at {slug.capitalize()}: {_listed(words)}." for slug, words in found.items() if words)
+    said = gettext("Also set at %(provider)s: %(words)s.")
+    lines = [(slug.capitalize(), words) for slug, words in found.items() if words]
+    return " ".join(said % {"provider": provider, "words": _listed(words)} for provider, words in lines)
 
 
 def _listed(words: Sequence[str]) -> str:
     left = len(words) - MOST_EXTRAS
-    return "; ".join(islice(words, MOST_EXTRAS)) + (f"; and {left} more" if left > 0 else "")
+    return "; ".join(islice(words, MOST_EXTRAS)) + (gettext("; and %(n)s more") % {"n": left} if left > 0 else "")
 
 
 def _extra(key: str, value: Any) -> str:
@@ -351,7 +404,3 @@ def _words(value: str) -> str:
 
 def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _uncapitalised(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from coaching import policies
@@ -140,10 +141,10 @@ class DuplicatePair(models.Model):
     """Two activities that look like one; the athlete decides where the evidence is not strong. Nothing is deleted."""
 
     class State(models.TextChoices):
-        OPEN = "open", "To review"
-        KEPT = "kept", "Both kept"
-        MERGED = "merged", "Merged"
-        HIDDEN = "hidden", "One hidden"
+        OPEN = "open", _("To review")
+        KEPT = "kept", _("Both kept")
+        MERGED = "merged", _("Merged")
+        HIDDEN = "hidden", _("One hidden")
 
     public_id = models.UUIDField(unique=True, default=uuid4, editable=False)
     athlete = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="duplicate_pairs")

@@ -3,6 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from coaching.models.roster import CoachingLink, Scope
 
@@ -11,9 +12,9 @@ class ConsentEntry(models.Model):
     """What an athlete allowed a coach, at one moment: rows are added, and never changed."""
 
     class What(models.TextChoices):
-        GIVEN = "given", "Allowed"
-        CHANGED = "changed", "Changed"
-        ENDED = "ended", "Ended"
+        GIVEN = "given", _("Allowed")
+        CHANGED = "changed", _("Changed")
+        ENDED = "ended", _("Ended")
 
     link = models.ForeignKey(CoachingLink, models.CASCADE, related_name="consent")
     what = models.CharField(max_length=8, choices=What)

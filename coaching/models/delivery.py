@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from coaching.models.roster import CoachingLink
 from coaching.models.share import Share, ShareStatus
@@ -23,13 +24,13 @@ def new_marker() -> str:
 
 
 class DeliveryStatus(models.TextChoices):
-    BLOCKED = "blocked", "Waiting for the athlete's account"
-    PENDING = "pending", "Waiting to be sent"
-    SENDING = "sending", "Being sent"
-    UNCERTAIN = "uncertain", "Checking whether it arrived"
-    DELIVERED = "delivered", "In the athlete's account"
-    FAILED = "failed", "Did not arrive"
-    CANCELLED = "cancelled", "Cancelled"
+    BLOCKED = "blocked", _("Waiting for the athlete's account")
+    PENDING = "pending", _("Waiting to be sent")
+    SENDING = "sending", _("Being sent")
+    UNCERTAIN = "uncertain", _("Checking whether it arrived")
+    DELIVERED = "delivered", _("In the athlete's account")
+    FAILED = "failed", _("Did not arrive")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 # Where a delivery goes on: a create whose outcome nobody knows is looked for before anything is sent again.
@@ -206,12 +207,12 @@ class DeliveryAttempt(models.Model):
     """One call, or look, of a delivery: what coach, athlete and operations read when something went wrong."""
 
     class Step(models.TextChoices):
-        CREATE = "create", "Create the workout"
-        SCHEDULE = "schedule", "Put it on the calendar"
-        UPDATE = "update", "Replace the workout"
-        RECONCILE = "reconcile", "Look whether it arrived"
-        DELETE = "delete", "Take it out again"
-        UNSCHEDULE = "unschedule", "Take it off its earlier day"
+        CREATE = "create", _("Create the workout")
+        SCHEDULE = "schedule", _("Put it on the calendar")
+        UPDATE = "update", _("Replace the workout")
+        RECONCILE = "reconcile", _("Look whether it arrived")
+        DELETE = "delete", _("Take it out again")
+        UNSCHEDULE = "unschedule", _("Take it off its earlier day")
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts_made")
     number = models.PositiveIntegerField()

@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from coaching.models.activity import Activity
 from coaching.models.share import Share
@@ -11,14 +12,14 @@ class Match(models.Model):
     """What was done of one planned workout. No activity and `how` manual: a person said that none belongs to it."""
 
     class How(models.TextChoices):
-        LINK = "link", "The watch says so"
-        DAY = "day", "Same day, sport and length"
-        MANUAL = "manual", "Set by hand"
+        LINK = "link", _("The watch says so")
+        DAY = "day", _("Same day, sport and length")
+        MANUAL = "manual", _("Set by hand")
 
     class Basis(models.TextChoices):
-        DURATION = "duration", "time"
-        DISTANCE = "distance", "distance"
-        LOAD = "load", "load"
+        DURATION = "duration", _("time")
+        DISTANCE = "distance", _("distance")
+        LOAD = "load", _("load")
 
     share = models.OneToOneField(Share, models.CASCADE, related_name="match")
     activity = models.OneToOneField(Activity, models.CASCADE, null=True, blank=True, related_name="match")

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from integrations.models import Connection
@@ -13,10 +14,10 @@ from integrations.models import Connection
 class Scope(models.TextChoices):
     """What an athlete lets a coach see; planning is what the link is for and always part of it."""
 
-    PLAN = "plan", "Workouts the coach plans for me, and whether they reached my watch"
-    ACTIVITIES = "activities", "My activities: date, sport, duration, distance"
-    HEART_RATE = "heart_rate", "Heart rate of my activities"
-    NOTES = "notes", "My notes"
+    PLAN = "plan", _("Workouts the coach plans for me, and whether they reached my watch")
+    ACTIVITIES = "activities", _("My activities: date, sport, duration, distance")
+    HEART_RATE = "heart_rate", _("Heart rate of my activities")
+    NOTES = "notes", _("My notes")
 
 
 class CoachingLinkQuerySet(models.QuerySet["CoachingLink"]):

@@ -3,6 +3,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import Prefetch, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from coaching.models.roster import CoachingLink
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class ShareStatus(models.TextChoices):
-    OFFERED = "offered", "Waiting for the athlete"
-    ACCEPTED = "accepted", "Accepted"
-    DECLINED = "declined", "Declined"
-    WITHDRAWN = "withdrawn", "Withdrawn"
+    OFFERED = "offered", _("Waiting for the athlete")
+    ACCEPTED = "accepted", _("Accepted")
+    DECLINED = "declined", _("Declined")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
 
 
 class ShareQuerySet(models.QuerySet["Share"]):

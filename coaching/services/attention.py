@@ -10,6 +10,7 @@ from django.db.models import Case, Count, Min, OuterRef, Subquery, Value, When
 from django.db.models.functions import Coalesce, JSONObject
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
 from coaching import policies
@@ -113,21 +114,26 @@ def _failed(link: Any) -> Concern | None:
     if not link.failures:
         return None
     number, first = len(link.failures), link.failures[0]
-    words = f"“{first['name']}” did not arrive." if number == 1 else f"{number} workouts did not arrive."
-    return Concern(link, "delivery", 1, number, words, "See why", reverse("coaching:delivery", args=[first["share"]]))
+    words = ngettext("“%(name)s” did not arrive.", "%(number)s workouts did not arrive.", number) % {
+        "name": first["name"],
+        "number": number,
+    }
+    return Concern(
+        link, "delivery", 1, number, words, gettext("See why"), reverse("coaching:delivery", args=[first["share"]])
+    )
 
 
 def _account(link: Any) -> Concern | None:
     if link.account in ("active", "pending"):
         return None
     what = {
-        "needs_reauth": "The account asks for a new login",
-        "paused": "The connection is paused",
-        None: "No account is connected",
+        "needs_reauth": gettext("The account asks for a new login"),
+        "paused": gettext("The connection is paused"),
+        None: gettext("No account is connected"),
     }[link.account]
     number = max((timezone.now() - (link.account_since or link.started_at)).days, 0)
     rank = 2 if link.account else 5  # what worked once and broke comes before what never worked
-    return Concern(link, "account", rank, number, f"{what}{_for_days(number)}.", "Write a note", _notes(link))
+    return Concern(link, "account", rank, number, f"{what}{_for_days(number)}.", gettext("Write a note"), _notes(link))
 
 
 def _missed(link: Any, days: Days) -> Concern | None:
@@ -141,8 +147,12 @@ def _missed(link: Any, days: Days) -> Concern | None:
     number = sum(session.state == "missed" for session in week)
     if not number:
         return None
-    words = f"{number} of {len(week)} sessions of the last {LOOK_BACK_DAYS} days missed."
-    return Concern(link, "missed", 3, number, words, "Look at the week", _week(link))
+    words = gettext("%(number)s of %(whole)s sessions of the last %(days)s days missed.") % {
+        "number": number,
+        "whole": len(week),
+        "days": LOOK_BACK_DAYS,
+    }
+    return Concern(link, "missed", 3, number, words, gettext("Look at the week"), _week(link))
 
 
 def _silent(link: Any) -> Concern | None:
@@ -152,8 +162,8 @@ def _silent(link: Any) -> Concern | None:
     number = (today_of(link.athlete) - link.last_day).days
     if number < SILENT_DAYS:
         return None
-    words = f"No activity for {number} days."
-    return Concern(link, "silent", 4, number, words, "Write a note", _notes(link))
+    words = gettext("No activity for %(number)s days.") % {"number": number}
+    return Concern(link, "silent", 4, number, words, gettext("Write a note"), _notes(link))
 
 
 def _ending(link: Any) -> Concern | None:
@@ -162,24 +172,36 @@ def _ending(link: Any) -> Concern | None:
     left = (link.plan_until - today_of(link.athlete)).days
     if not -PLAN_ENDED_DAYS <= left <= PLAN_ENDS_DAYS:
         return None
-    if left < 0:
-        words = f"The plan ended {'yesterday' if left == -1 else f'{-left} days ago'}."
-    else:
-        words = f"The plan ends {'today' if left == 0 else 'tomorrow' if left == 1 else f'in {left} days'}."
-    return Concern(link, "ending", 6, PLAN_ENDS_DAYS - left, words, "Plan on", _week(link))
+    return Concern(link, "ending", 6, PLAN_ENDS_DAYS - left, _end_in_words(left), gettext("Plan on"), _week(link))
 
 
 def _unanswered(link: Any) -> Concern | None:
     if not link.offered_n or link.offered_since > timezone.now() - PATIENCE:
         return None
     number = (timezone.now() - link.offered_since).days
-    offers = "An offer has" if link.offered_n == 1 else f"{link.offered_n} offers have"
-    words = f"{offers} not been answered, the oldest for {number} days."
-    return Concern(link, "unanswered", 7, link.offered_n, words, "Write a note", _notes(link))
+    words = ngettext(
+        "An offer has not been answered, the oldest for %(days)s days.",
+        "%(offers)s offers have not been answered, the oldest for %(days)s days.",
+        link.offered_n,
+    ) % {"offers": link.offered_n, "days": number}
+    return Concern(link, "unanswered", 7, link.offered_n, words, gettext("Write a note"), _notes(link))
+
+
+def _end_in_words(left: int) -> str:
+    """Of the plan's last day; `left` is below 0 when it is over."""
+    near = {-1: gettext("The plan ended yesterday."), 0: gettext("The plan ends today.")}
+    near[1] = gettext("The plan ends tomorrow.")
+    if left in near:
+        return near[left]
+    if left < 0:
+        return gettext("The plan ended %(days)s days ago.") % {"days": -left}
+    return gettext("The plan ends in %(days)s days.") % {"days": left}
 
 
 def _for_days(number: int) -> str:
-    return "" if number == 0 else ", for a day" if number == 1 else f", for {number} days"
+    if number == 0:
+        return ""
+    return ngettext(", for a day", ", for %(number)s days", number) % {"number": number}
 
 
 def _notes(link: CoachingLink) -> str:

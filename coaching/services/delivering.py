@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.models import User
@@ -16,7 +17,7 @@ from integrations import bell, control, tracing
 from integrations.models import Connection
 
 FEW = 20  # deliveries that get a message each; more are found by one sweep
-DISCONNECTED = ("disconnected", "The account was disconnected before the workout got there.")
+DISCONNECTED = ("disconnected", gettext_noop("The account was disconnected before the workout got there."))
 
 
 def begin(shares: Sequence[Share]) -> None:

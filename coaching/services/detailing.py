@@ -11,6 +11,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import User
 from coaching import policies
@@ -76,7 +77,7 @@ def look(activity: Activity, viewer: User, *, with_heart_rate: bool) -> Look:
     """What is there; what is not is asked for, without waiting. `activity` is one that the viewer may see."""
     if detail := _standing(activity):
         return Look(State.READY, "", _shown(detail, with_heart_rate=with_heart_rate), detail.fetched_at)
-    if refused := _refusal(activity, Capability.ACTIVITIES_DETAILS, "laps or curves"):
+    if refused := _refusal(activity, Capability.ACTIVITIES_DETAILS, gettext("laps or curves")):
         return Look(*refused)
     return Look(*_asked(_key("details", activity), READ_DETAILS, activity, viewer))
 
@@ -101,7 +102,7 @@ def read(activity_id: int, viewer_id: int) -> None:
 
 def original(activity: Activity, athlete: User, *, ask: bool = False) -> Original:
     """How the original file of a provider's activity is doing; the athlete's own alone."""
-    if refused := _refusal(activity, Capability.ACTIVITIES_FILE, "original file"):
+    if refused := _refusal(activity, Capability.ACTIVITIES_FILE, gettext("original file")):
         return Original(*refused)
     known = cache.get(_key("original", activity))
     if known and known.startswith(ORIGINALS):
@@ -121,7 +122,11 @@ def fetch_original(activity_id: int, athlete_id: int) -> None:
         content = client_for(activity.connection, direction="sync").activity_file(activity.external_id)
         loose = next(iter(reading.files_in(f"{activity.external_id}.fit", content)))
     except (FileRefused, StopIteration):
-        cache.set(key, f"What {activity.connection.provider} sent is no file that we know.", FAILED_S)
+        cache.set(
+            key,
+            gettext("What %(provider)s sent is no file that we know.") % {"provider": activity.connection.provider},
+            FAILED_S,
+        )
     except errors.IntegrationError as exc:
         cache.set(key, _apology(activity.connection, exc), FAILED_S)
     else:
@@ -166,11 +171,14 @@ def _refusal(activity: Activity, capability: Capability, what: str) -> tuple[Sta
     """Why the provider is not asked."""
     connection = activity.connection
     if connection is None:
-        return State.NONE, f"No {what} in what was uploaded."
+        return State.NONE, gettext("No %(what)s in what was uploaded.") % {"what": what}
     if not connection.can(capability):
-        return State.NONE, f"{connection.provider} gives no {what}."
+        return State.NONE, gettext("%(provider)s gives no %(what)s.") % {"provider": connection.provider, "what": what}
     if connection.status != Connection.Status.ACTIVE:
-        return State.AWAY, f"The connection to {connection.provider} is {connection.get_status_display().lower()}."
+        return State.AWAY, gettext("The connection to %(provider)s is %(state)s.") % {
+            "provider": connection.provider,
+            "state": connection.get_status_display().lower(),
+        }
     if refused := control.refusal(connection.provider, "sync", connection.user_id):
         return State.AWAY, refused.message
     return None
@@ -209,10 +217,10 @@ def _apology(connection: Connection, exc: errors.IntegrationError) -> str:
     if isinstance(exc, errors.IntegrationDisabled):
         return exc.message
     if isinstance(exc, errors.AuthenticationError):
-        return f"{connection.provider} wants a new login before it tells us more."
+        return gettext("%(provider)s wants a new login before it tells us more.") % {"provider": connection.provider}
     if isinstance(exc, errors.DataError):
-        return f"What {connection.provider} sent could not be read."
-    return f"{connection.provider} does not answer just now. Look again in a minute."
+        return gettext("What %(provider)s sent could not be read.") % {"provider": connection.provider}
+    return gettext("%(provider)s does not answer just now. Look again in a minute.") % {"provider": connection.provider}
 
 
 def _key(what: str, activity: Activity) -> str:

@@ -3,12 +3,14 @@
 Nothing is deleted: what is merged or hidden comes back by one click.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import User
@@ -25,20 +27,21 @@ State = DuplicatePair.State
 
 @transaction.atomic
 def find(athlete_id: int, activity_ids: Collection[int]) -> set[date]:
-    """Pairs of these activities with others, as they stand now. Returns the days whose sums changed.
+    """Bring the pairs of these activities, and what is merged, up to date. Returns the days whose sums changed.
 
-    Safe to run twice: what a person decided is left alone.
+    What comes out follows from the rows and the athlete's decisions alone, in whatever order they came. Safe to run
+    twice, in parallel too.
     """
-    told = Activity.objects.filter(athlete=athlete_id, pk__in=activity_ids, gone_at=None).order_by("pk")
-    pairs = {_key(one, other): (one, other) for one in told for other in _like(one)}
-    changed = _take_back(athlete_id, activity_ids, pairs.keys())
-    rows = [DuplicatePair(athlete_id=athlete_id, first_id=first, second_id=second) for first, second in sorted(pairs)]
-    DuplicatePair.objects.bulk_create(rows, ignore_conflicts=True)
-    for row in DuplicatePair.objects.filter(athlete=athlete_id, state=State.OPEN, first__in=[r.first_id for r in rows]):
-        pair = pairs.get((row.first_id, row.second_id))
-        if pair and _is_the_same(*pair) and may_merge(*pair):
-            changed |= _merge(row, *pair)
-    return changed
+    matching.take_turn(athlete_id)
+    rows, alike = _around(athlete_id, activity_ids)
+    pairs = _settled(athlete_id, rows, alike)
+    merged, apart = set(), set()
+    for key, pair in pairs.items():
+        if pair.state == State.MERGED and _both_live(rows, key) and may_merge(*_of(rows, key)):
+            merged.add(key)
+        elif pair.decided_by_id:
+            apart.add(key)
+    return _put_together(rows, _groups(rows, merged, apart))
 
 
 def may_merge(one: Activity, other: Activity) -> bool:
@@ -53,8 +56,10 @@ def merge(pair: DuplicatePair, *, by: User) -> bool:
     if pair.state != State.OPEN:
         return False
     if not may_merge(pair.first, pair.second):
-        raise errors.ValidationError("A provider's terms do not allow to merge these. Hide one.", code="may_not_merge")
-    _after(pair, _merge(pair, pair.first, pair.second, by=by), "activity.merged", by)
+        raise errors.ValidationError(
+            gettext("A provider's terms do not allow to merge these. Hide one."), code="may_not_merge"
+        )
+    _decide(pair, State.MERGED, by, "activity.merged")
     return True
 
 
@@ -64,8 +69,7 @@ def keep_both(pair: DuplicatePair, *, by: User) -> bool:
     pair = _locked(pair)
     if pair.state != State.OPEN:
         return False
-    _decide(pair, State.KEPT, by)
-    audit.record("activity.kept_both", pair, actor=by)
+    _decide(pair, State.KEPT, by, "activity.kept_both")
     return True
 
 
@@ -76,8 +80,7 @@ def hide(pair: DuplicatePair, activity: Activity, *, by: User) -> bool:
     if pair.state != State.OPEN or activity.pk not in {pair.first_id, pair.second_id}:
         return False
     Activity.objects.filter(pk=activity.pk).update(hidden_at=Now(), updated_at=Now())
-    _decide(pair, State.HIDDEN, by)
-    _after(pair, {activity.day}, "activity.hidden", by)
+    _decide(pair, State.HIDDEN, by, "activity.hidden")
     return True
 
 
@@ -87,14 +90,71 @@ def undo(pair: DuplicatePair, *, by: User) -> bool:
     pair = _locked(pair)
     if pair.state == State.OPEN:
         return False
-    both = [pair.first, pair.second]
-    ids = [activity.pk for activity in both]
-    Activity.objects.filter(pk__in=ids, merged_into__in=ids).update(merged_into=None, updated_at=Now())
     if pair.state == State.HIDDEN:
-        Activity.objects.filter(pk__in=ids).update(hidden_at=None, updated_at=Now())
-    DuplicatePair.objects.filter(pk=pair.pk).update(state=State.KEPT, decided_at=Now(), decided_by=by)
-    _after(pair, {activity.day for activity in both}, "activity.separated", by)
+        Activity.objects.filter(pk__in=[pair.first_id, pair.second_id]).update(hidden_at=None, updated_at=Now())
+    _decide(pair, State.OPEN, by, "activity.separated")  # by a person: it is not merged by itself again
     return True
+
+
+def _around(athlete_id: int, ids: Collection[int]) -> tuple[dict[int, Activity], set[tuple[int, int]]]:
+    """These activities with all that hangs on them by a pair, stored or not yet; and the pairs that are alike now."""
+    rows: dict[int, Activity] = {}
+    alike: set[tuple[int, int]] = set()
+    ahead = set(ids)
+    while ahead:
+        come = Activity.objects.filter(athlete=athlete_id, pk__in=ahead)
+        rows |= {row.pk: row for row in come}
+        found = {_key(one, other) for one in come if one.gone_at is None for other in _like(one)}
+        touching = Q(first__in=ahead) | Q(second__in=ahead)
+        stored = DuplicatePair.objects.filter(touching, athlete=athlete_id).values_list("first_id", "second_id")
+        alike |= found
+        ahead = {pk for key in (*found, *stored) for pk in key} - rows.keys()
+    return rows, alike
+
+
+def _settled(
+    athlete_id: int, rows: Mapping[int, Activity], alike: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], DuplicatePair]:
+    """The pairs as they are from now on: a person's as decided, the others as the evidence says."""
+    stored = DuplicatePair.objects.filter(athlete=athlete_id, first__in=rows, second__in=rows)
+    pairs = {(pair.first_id, pair.second_id): pair for pair in stored}
+    over = [pair.pk for key, pair in pairs.items() if not pair.decided_by_id and key not in alike]
+    DuplicatePair.objects.filter(pk__in=over).delete()
+    kept = {key: pair for key, pair in pairs.items() if pair.pk not in over}
+    for key in sorted(alike):
+        first, second = key
+        pair = kept.setdefault(key, DuplicatePair(athlete_id=athlete_id, first_id=first, second_id=second))
+        state = State.MERGED if _is_the_same(rows[first], rows[second]) and may_merge(*_of(rows, key)) else State.OPEN
+        if not pair.decided_by_id and (pair.pk is None or pair.state != state):
+            pair.state, pair.decided_at = state, timezone.now() if state == State.MERGED else None
+            pair.save()
+    return kept
+
+
+def _groups(
+    rows: Mapping[int, Activity], merged: Collection[tuple[int, int]], apart: Collection[tuple[int, int]]
+) -> dict[int, int]:
+    """By activity the one that it counts as. What a person keeps apart comes together by no detour."""
+    group = {pk: {pk} for pk in rows}
+    for key in sorted(merged, key=lambda key: sorted(_rank(row) for row in _of(rows, key))):
+        one, other = (group[pk] for pk in key)
+        if one is other or any(tuple(sorted((a, b))) in apart for a in one for b in other):
+            continue
+        one |= other
+        group |= dict.fromkeys(other, one)
+    return {pk: min(members, key=lambda each: _rank(rows[each])) for pk, members in group.items()}
+
+
+def _put_together(rows: Mapping[int, Activity], stays: Mapping[int, int]) -> set[date]:
+    """Write what differs. Returns the days that it changes."""
+    wanted = {pk: None if stays[pk] == pk else stays[pk] for pk in rows}
+    differ = sorted(pk for pk, row in rows.items() if row.merged_into_id != wanted[pk])
+    taken = Activity.objects.filter(pk__in=differ).order_by("external_id", "pk")  # in everybody's order
+    list(taken.select_for_update(no_key=True, of=("self",)).values_list("pk"))
+    for pk in differ:
+        Activity.objects.filter(pk=pk).update(merged_into=wanted[pk], updated_at=Now())
+    matching.follow({pk: into for pk in differ if (into := wanted[pk])})
+    return {rows[each].day for pk in differ for each in (pk, stays[pk])}
 
 
 def _like(one: Activity) -> Iterable[Activity]:
@@ -122,28 +182,12 @@ def _key(one: Activity, other: Activity) -> tuple[int, int]:
     return (one.pk, other.pk) if one.pk < other.pk else (other.pk, one.pk)
 
 
-def _take_back(athlete_id: int, ids: Collection[int], pairs: Collection[tuple[int, int]]) -> set[date]:
-    """Pairs that nobody decided and that are none any more: one was edited, or is gone."""
-    undecided = DuplicatePair.objects.filter(
-        Q(first__in=ids) | Q(second__in=ids), athlete=athlete_id, decided_by=None, state__in=[State.OPEN, State.MERGED]
-    ).select_related("first", "second")
-    over = [pair for pair in undecided if (pair.first_id, pair.second_id) not in pairs]
-    both = [activity for pair in over for activity in (pair.first, pair.second)]
-    apart = Activity.objects.filter(pk__in=[activity.pk for activity in both], merged_into__isnull=False)
-    apart = apart.filter(merged_into__in=[activity.pk for activity in both])
-    days = set(apart.values_list("day", flat=True))
-    apart.update(merged_into=None, updated_at=Now())
-    DuplicatePair.objects.filter(pk__in=[pair.pk for pair in over]).delete()
-    return days
+def _of(rows: Mapping[int, Activity], key: tuple[int, int]) -> tuple[Activity, Activity]:
+    return rows[key[0]], rows[key[1]]
 
 
-def _merge(pair: DuplicatePair, one: Activity, other: Activity, *, by: User | None = None) -> set[date]:
-    """Which one stays does not depend on which came first."""
-    stays, goes = sorted([one, other], key=_rank)
-    merged = Activity.objects.filter(Q(pk=goes.pk) | Q(merged_into=goes.pk)).exclude(pk=stays.pk)
-    merged.update(merged_into=stays, updated_at=Now())
-    _decide(pair, State.MERGED, by)
-    return {stays.day, goes.day}
+def _both_live(rows: Mapping[int, Activity], key: tuple[int, int]) -> bool:
+    return all(row.gone_at is None for row in _of(rows, key))
 
 
 def _rank(activity: Activity) -> tuple[object, ...]:
@@ -151,19 +195,20 @@ def _rank(activity: Activity) -> tuple[object, ...]:
     return (not activity.workout_id, activity.source == FILE, activity.source, activity.external_id)
 
 
-def _decide(pair: DuplicatePair, state: str, by: User | None) -> None:
+def _decide(pair: DuplicatePair, state: str, by: User, action: str) -> None:
+    """Write a person's decision down and do what follows from it."""
     DuplicatePair.objects.filter(pk=pair.pk).update(state=state, decided_at=Now(), decided_by=by)
-
-
-def _after(pair: DuplicatePair, days: set[date], action: str, by: User) -> None:
     audit.record(action, pair, actor=by)
+    both = {pair.first_id: pair.first.day, pair.second_id: pair.second.day}
+    days = find(pair.athlete_id, both) | set(both.values())
     totals.refresh((pair.athlete_id, day) for day in days)
     matching.match_days(pair.athlete_id, days)
 
 
 def _locked(pair: DuplicatePair) -> DuplicatePair:
-    rows = DuplicatePair.objects.select_for_update(of=("self",), no_key=True).select_related("first", "second")
-    return rows.get(pk=pair.pk)
+    """As it stands now that it is our turn."""
+    matching.take_turn(pair.athlete_id)
+    return DuplicatePair.objects.select_related("first", "second").get(pk=pair.pk)
 
 
 def open_pairs(athlete: User) -> Sequence[DuplicatePair]:

@@ -6,6 +6,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef
 from django.db.models.functions import JSONObject, Lower
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import User
@@ -22,7 +23,10 @@ MOST_GROUPS = 100
 def make(coach: User, name: str, links: Iterable[CoachingLink] = ()) -> Group:
     """ValidationError where the coach has a group of that name, or too many; links of others are passed over."""
     if Group.objects.for_coach(coach).count() >= MOST_GROUPS:
-        raise errors.ValidationError(f"You have {MOST_GROUPS} groups, the most there can be.", code="most_groups")
+        raise errors.ValidationError(
+            gettext("You have %(most)s groups, the most there can be.") % {"most": MOST_GROUPS},
+            code="most_groups",
+        )
     group = Group(coach=coach, name=_usable(name))
     _save(group)
     group.members.set(_own(coach, links))
@@ -81,7 +85,7 @@ def _own(coach: User, links: Iterable[CoachingLink]) -> list[CoachingLink]:
 def _usable(name: str) -> str:
     usable = one_line(name, most=LONGEST_NAME)
     if not usable:
-        raise errors.ValidationError("Give the group a name.", code="no_name")
+        raise errors.ValidationError(gettext("Give the group a name."), code="no_name")
     return usable
 
 
@@ -90,4 +94,4 @@ def _save(group: Group) -> None:
         with transaction.atomic():
             group.save()
     except IntegrityError:
-        raise errors.ValidationError("You have a group of this name already.", code="name_taken") from None
+        raise errors.ValidationError(gettext("You have a group of this name already."), code="name_taken") from None

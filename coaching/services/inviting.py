@@ -8,6 +8,7 @@ from hashlib import sha256
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import audit
 from accounts.models import AuditEntry, User
@@ -21,7 +22,7 @@ MOST_A_DAY = 50  # mails of one coach, sent again included
 TOKEN_BYTES = 24
 LONGEST_TOKEN = 200
 SENT = "invitation.sent"
-ENDED = ("link_ended", "You no longer train together, so nothing more is sent.")
+ENDED = ("link_ended", gettext_noop("You no longer train together, so nothing more is sent."))
 
 
 def invite(coach: User, email: str) -> tuple[Invitation, str]:
@@ -49,11 +50,11 @@ def resend(invitation: Invitation, by: User) -> str:
             _keep_to_the_limit(by)
             again = Invitation.objects.filter(pk=invitation.pk, coach=by, accepted_at=None, revoked_at=None)
             if not again.filter(reported_at=None).update(declined_at=None):
-                raise errors.NotFoundError("This invitation is no longer open.", code="invitation_closed")
+                raise errors.NotFoundError(gettext("This invitation is no longer open."), code="invitation_closed")
             _arm(invitation, token)
             _note_sent(invitation)
     except IntegrityError:
-        words = "There is another open invitation for this address."
+        words = gettext("There is another open invitation for this address.")
         raise errors.ConflictError(words, code="invited_already") from None
     _mail(invitation, token)
     return token
@@ -86,10 +87,12 @@ def accept(
     """
     if invitation.coach_id == athlete.pk:
         raise errors.ValidationError(
-            "This is your own invitation. Send the link to your athlete.", code="own_invitation"
+            gettext("This is your own invitation. Send the link to your athlete."), code="own_invitation"
         )
     if not Invitation.objects.open().filter(pk=invitation.pk).update(accepted_at=Now()):
-        raise errors.NotFoundError("This invitation is no longer valid. Ask for a new one.", code="invitation_closed")
+        raise errors.NotFoundError(
+            gettext("This invitation is no longer valid. Ask for a new one."), code="invitation_closed"
+        )
     link, _ = CoachingLink.objects.active().get_or_create(coach_id=invitation.coach_id, athlete=athlete)
     CoachingLink.objects.filter(pk=link.pk).update(scopes=_known(scopes), auto_import=auto_import)
     Invitation.objects.filter(pk=invitation.pk).update(link=link)
@@ -161,11 +164,11 @@ def _known(scopes: Iterable[str]) -> list[str]:
 
 def _refuse_pointless(coach: User, address: str) -> None:
     if address == coach.email.lower():
-        raise errors.ValidationError("You cannot invite yourself.", code="own_address")
+        raise errors.ValidationError(gettext("You cannot invite yourself."), code="own_address")
     if CoachingLink.objects.active_for_coach(coach).filter(athlete__email__iexact=address).exists():
-        raise errors.ValidationError("You train this athlete already.", code="linked_already")
+        raise errors.ValidationError(gettext("You train this athlete already."), code="linked_already")
     if Invitation.objects.filter(coach=coach, email__iexact=address).exclude(reported_at=None).exists():
-        raise errors.ValidationError("This person does not want to be invited again.", code="unwanted")
+        raise errors.ValidationError(gettext("This person does not want to be invited again."), code="unwanted")
 
 
 def _open_invitation(coach: User, address: str) -> Invitation:
@@ -193,7 +196,9 @@ def _keep_to_the_limit(coach: User) -> None:
     if sent.count() < MOST_A_DAY:
         return
     wait = (sent.order_by("at").values_list("at", flat=True)[0] + DAY - timezone.now()).total_seconds()
-    words = f"You have sent {MOST_A_DAY} invitations within a day, which is the limit. Go on tomorrow."
+    words = gettext("You have sent %(most)s invitations within a day, which is the limit. Go on tomorrow.") % {
+        "most": MOST_A_DAY
+    }
     raise errors.ThrottledError(words, code="invitation_limit", retry_after=max(wait, 60))
 
 

@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import User
@@ -49,7 +50,7 @@ def revise(workout: Workout, record: WorkoutRecord, *, by: User) -> WorkoutRevis
     The caller holds the row. ConflictError for what a sync brings: it would be overwritten by the next one.
     """
     if workout.source_id is not None:
-        words = "This workout comes from a connected account. Change it there, and it follows by itself."
+        words = gettext("This workout comes from a connected account. Change it there, and it follows by itself.")
         raise errors.ConflictError(words, code="synced")
     if workout.current and workout.current.content_hash == record.content_hash():
         return workout.current

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 
 from accounts.models import User
 from coaching.models import CoachingLink, Note, Scope, Share
@@ -33,10 +34,10 @@ def write(link: CoachingLink, author: User, text: str, *, share: Share | None = 
     """NotFoundError unless the two train together now; ValidationError for nothing to say."""
     held = CoachingLink.objects.for_user(author).active().filter(pk=link.pk).select_for_update(no_key=True).first()
     if held is None or (share is not None and share.link_id != held.pk):
-        raise errors.NotFoundError("You no longer train together.", code="link_ended")
+        raise errors.NotFoundError(gettext("You no longer train together."), code="link_ended")
     words = plain_text(text, most=LONGEST)
     if not words:
-        raise errors.ValidationError("Write something first.", code="empty_note")
+        raise errors.ValidationError(gettext("Write something first."), code="empty_note")
     note = Note.objects.create(link=held, share=share, author=author, text=words)
     events.publish("note.written", note, by=author.pk)
     return note

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import User
@@ -44,7 +45,7 @@ def move(share: Share, on: date, *, by: User) -> bool:
     mine = Share.objects.standing().filter(pk=share.pk, link__in=links).select_related("link__athlete", "link__coach")
     found = mine.select_for_update(of=("self",), no_key=True).first()
     if found is None:
-        raise errors.NotFoundError("This workout is no longer shared.", code="share_gone")
+        raise errors.NotFoundError(gettext("This workout is no longer shared."), code="share_gone")
     was = found.scheduled_for
     if was == on:
         return False
@@ -96,7 +97,10 @@ def copy_week(rows: Sequence[Copy], *, by: User) -> int:
     than can go at once. Safe to run twice.
     """
     if len(rows) > MOST_COPIES:
-        words = f"That is {len(rows)} workouts; at most {MOST_COPIES} go at once. Choose a smaller group."
+        words = gettext("That is %(n)s workouts; at most %(most)s go at once. Choose a smaller group.") % {
+            "n": len(rows),
+            "most": MOST_COPIES,
+        }
         raise errors.ValidationError(words, code="most_copies")
     by_revision: defaultdict[WorkoutRevision, list[tuple[CoachingLink, date | None]]] = defaultdict(list)
     for row in rows:
@@ -108,11 +112,13 @@ def copy_week(rows: Sequence[Copy], *, by: User) -> int:
 def _refuse_impossible(share: Share, on: date) -> None:
     today = today_of(share.link.athlete)
     if on < today:
-        raise errors.ValidationError("That day is over for the athlete. Choose today or a later day.", code="day_over")
+        raise errors.ValidationError(
+            gettext("That day is over for the athlete. Choose today or a later day."), code="day_over"
+        )
     if on > today + FURTHEST:
-        raise errors.ValidationError("Choose a day within a year.", code="day_far")
+        raise errors.ValidationError(gettext("Choose a day within a year."), code="day_far")
     if Match.objects.filter(share=share, activity__isnull=False).exists():
-        raise errors.ValidationError("It is done, so it stays on its day.", code="done")
+        raise errors.ValidationError(gettext("It is done, so it stays on its day."), code="done")
 
 
 def _put_on(share: Share, on: date) -> None:
@@ -120,7 +126,7 @@ def _put_on(share: Share, on: date) -> None:
         with transaction.atomic():
             Share.objects.filter(pk=share.pk).update(scheduled_for=on)
     except IntegrityError:
-        raise errors.ConflictError("The same workout stands on that day already.", code="day_taken") from None
+        raise errors.ConflictError(gettext("The same workout stands on that day already."), code="day_taken") from None
     share.scheduled_for = on
 
 

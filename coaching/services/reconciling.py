@@ -10,6 +10,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.models import AuditEntry
@@ -30,7 +31,10 @@ log = structlog.get_logger(__name__)
 MOST_CRASHES = 5
 MOST_REMOVALS = 6
 BATCH = 1000
-LOST = ("worker_lost", "It was interrupted again and again. We stopped it; try again, or tell us the trace id.")
+LOST = (
+    "worker_lost",
+    gettext_noop("It was interrupted again and again. We stopped it; try again, or tell us the trace id."),
+)
 
 
 class Look(Enum):

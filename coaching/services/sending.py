@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.models import AuditEntry
@@ -30,9 +31,11 @@ log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS = 6
 GONE = "gone_remote"
-GONE_WORDS = "The copy is no longer in the account: it was deleted there. It is made anew when the athlete asks for it."
-NO_LONGER_SHARED = ("no_longer_shared", "The workout is no longer shared.")
-DISCONNECTED = ("disconnected", "The account was disconnected before the workout got there.")
+GONE_WORDS = gettext_noop(
+    "The copy is no longer in the account: it was deleted there. It is made anew when the athlete asks for it."
+)
+NO_LONGER_SHARED = ("no_longer_shared", gettext_noop("The workout is no longer shared."))
+DISCONNECTED = ("disconnected", gettext_noop("The account was disconnected before the workout got there."))
 # Answers of a create that leave open whether the workout is there; all others say that it is not.
 UNKNOWN = (errors.TimeoutError, errors.ServerError, errors.DataError, errors.ConflictError)
 # What may come right by itself, though the class alone says no: half an answer, and a state that a look settles.
@@ -94,7 +97,7 @@ def _is_there(delivery: Delivery, client: ProviderClient) -> bool:
     _announce(delivery)
     look = reconciling.look(delivery, client)
     if look == reconciling.Look.ABSENT and delivery.attempts > MOST_ATTEMPTS:
-        _fail(delivery, "not_taken", "The provider did not take the workout, however often we sent it.")
+        _fail(delivery, "not_taken", gettext_noop("The provider did not take the workout, however often we sent it."))
     elif look == reconciling.Look.ABSENT:
         reconciling.send_again(delivery)
     return look == reconciling.Look.FOUND

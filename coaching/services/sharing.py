@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import audit
 from accounts.models import User
@@ -24,8 +25,8 @@ from integrations.records import Problem
 MOST_A_DAY = 2000
 DAY = timedelta(days=1)
 LONGEST_MESSAGE = 1000
-WITHDRAWN = ("withdrawn", "The coach withdrew the workout.")
-DECLINED = ("declined", "The athlete declined the workout.")
+WITHDRAWN = ("withdrawn", gettext_noop("The coach withdrew the workout."))
+DECLINED = ("declined", gettext_noop("The athlete declined the workout."))
 
 type Target = tuple[CoachingLink, date | None]
 
@@ -124,7 +125,12 @@ def _check(link: CoachingLink, target: Connection | None, refusals: dict[str, st
         return Check(link, "blocked", refusal)
     words = cautioned.get(slug, "")
     if obstacle := targeting.obstacle(target):
-        return Check(link, "warning", f"{obstacle.words} The workout waits until then.", words)
+        return Check(
+            link,
+            "warning",
+            gettext("%(obstacle)s The workout waits until then.") % {"obstacle": gettext(obstacle.words)},
+            words,
+        )
     return Check(link, "ready", caution=words)
 
 
@@ -132,12 +138,15 @@ def _refusal(slug: str, revision: WorkoutRevision) -> str:
     problems = unsupported(slug, revision.record)
     if not problems:
         return ""
-    more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+    more = gettext(" (%(n)s more)") % {"n": len(problems) - 1} if len(problems) > 1 else ""
     return _in_words(problems[0]) + more
 
 
 def _in_words(problem: Problem) -> str:
-    return f"Step {problem.step}: {problem.message}" if problem.step else problem.message
+    message = gettext(problem.message)
+    return (
+        gettext("Step %(step)s: %(problem)s") % {"step": problem.step, "problem": message} if problem.step else message
+    )
 
 
 def _still_active(targets: Sequence[Target], by: User) -> list[Target]:
@@ -189,7 +198,9 @@ def _keep_to_the_limit(coach: User) -> None:
     if recent.count() > MOST_A_DAY:
         oldest = recent.order_by("created_at").values_list("created_at", flat=True)[0]
         wait = (oldest + DAY - timezone.now()).total_seconds()
-        words = f"You have shared {MOST_A_DAY} workouts within a day, the limit. Nothing was shared now; go on later."
+        words = gettext(
+            "You have shared %(most)s workouts within a day, the limit. Nothing was shared now; go on later."
+        ) % {"most": MOST_A_DAY}
         raise errors.ThrottledError(words, code="share_limit", retry_after=max(wait, 60))
 
 

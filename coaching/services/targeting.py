@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.utils.translation import gettext_noop
+
 from integrations import control
 from integrations.models import Connection
 from integrations.spec import Capability
@@ -17,7 +19,7 @@ class Obstacle(NamedTuple):
     words: str
 
 
-NOT_CONNECTED = Obstacle("not_connected", "No account that takes workouts is connected yet.")
+NOT_CONNECTED = Obstacle("not_connected", gettext_noop("No account that takes workouts is connected yet."))
 
 
 def targets(athlete_ids: Iterable[int]) -> dict[int, Connection]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import User
@@ -122,7 +123,7 @@ def _known(athlete: User, loose: Loose) -> Activity | None:
 def _record(athlete: User, file: ActivityFile, found: FileActivity) -> ActivityRecord:
     """A file that names no offset was most likely recorded where the athlete lives."""
     if found.started_at is None or found.duration_s is None:
-        raise FileRefused("This file does not say when the activity was.", code="no_time")
+        raise FileRefused(gettext("This file does not say when the activity was."), code="no_time")
     offset_s = found.utc_offset_s
     if offset_s is None:
         offset = found.started_at.astimezone(athlete.zone).utcoffset()

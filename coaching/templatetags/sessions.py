@@ -5,10 +5,13 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from django import template
+from django.utils import dateformat
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 from lucide.templatetags.lucide import lucide
 
+from coaching.plain import lowered
 from coaching.sessions import Session
 
 register = template.Library()
@@ -99,7 +102,8 @@ def session_chip(session: Session) -> SafeString:
 @register.simple_tag
 def day_mark(day: date, sessions: Sequence[Session] = ()) -> SafeString:
     """A day of the strip: the shape of what matters most on it; its words are there for who does not see it."""
-    said = f"{day:%A}: " + ("; ".join(f"{name_of(each)}, {_word(each).lower()}" for each in sessions) or "nothing")
+    told = "; ".join(f"{name_of(each)}, {lowered(_word(each))}" for each in sessions) or gettext("nothing")
+    said = f"{dateformat.format(day, 'l')}: {told}"
     if not sessions:
         return format_html(
             '<span class="mark" title="{}">{}<span class="visually-hidden">{}</span></span>',
@@ -128,11 +132,18 @@ def concern_icon(reason: str) -> SafeString:
 @register.simple_tag
 def marks_legend() -> list[Mapping[str, Any]]:
     """What the shapes mean, for the foot of a page that shows them without words."""
-    words = [
-        ("on", "done, on target"), ("near", "done, near it"), ("off", "done, off target"), ("missed", "missed"),
-        ("planned", "still to do"), ("offered", "not answered yet"), ("unplanned", "not planned"),
-    ]  # fmt: skip
-    return [{"icon": _icon(MARKS[code].icon, 16), "tone": MARKS[code].tone, "word": word} for code, word in words]
+    words = {
+        "on": gettext("done, on target"),
+        "near": gettext("done, near it"),
+        "off": gettext("done, off target"),
+        "missed": gettext("missed"),
+        "planned": gettext("still to do"),
+        "offered": gettext("not answered yet"),
+        "unplanned": gettext("not planned"),
+    }
+    return [
+        {"icon": _icon(MARKS[code].icon, 16), "tone": MARKS[code].tone, "word": word} for code, word in words.items()
+    ]
 
 
 def _word(session: Session) -> str:

@@ -5,6 +5,7 @@ from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
@@ -124,7 +125,9 @@ def _details(request: HttpRequest, found: Activity, user: User, *, with_heart_ra
 def _original(found: Activity, user: User, *, ask: bool = False) -> Original:
     if found.source == FILE:
         has_file = ActivityFile.objects.filter(activity=found, athlete=user).exists()
-        return Original(State.READY if has_file else State.NONE, "" if has_file else "The file is no longer here.")
+        return Original(
+            State.READY if has_file else State.NONE, "" if has_file else gettext("The file is no longer here.")
+        )
     return detailing.original(found, user, ask=ask)
 
 

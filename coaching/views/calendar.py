@@ -9,7 +9,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import dateformat
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.permissions import signed_in
@@ -93,9 +95,8 @@ def move(request: HttpRequest, share_id: UUID) -> HttpResponse:
             form.add_error("on", exc.message)
         else:
             day = form.cleaned_data["on"]
-            words = (
-                f"{share.revision.name} is now on {day:%A}, {day.day} {day:%B}." if moved else "It is there already."
-            )
+            said = {"workout": share.revision.name, "day": dateformat.format(day, gettext("l, j F"))}
+            words = gettext("%(workout)s is now on %(day)s.") % said if moved else gettext("It is there already.")
             messages.success(request, words)
             return redirect(f"{_back(request, share)}#s-{share.public_id}")
     context = {"share": share, "form": form, "back": _back(request, share), "section": "calendar"}
@@ -126,7 +127,8 @@ def copy(request: HttpRequest) -> HttpResponse:
     except errors.ValidationError as exc:
         form.add_error(None, exc.message)
         return _copy_page(request, form, rows=rows, status=400)
-    words = f"{made} workout{'s' if made != 1 else ''} offered." if made else "They have it all already."
+    offered = ngettext("%(n)s workout offered.", "%(n)s workouts offered.", made) % {"n": made}
+    words = offered if made else gettext("They have it all already.")
     messages.success(request, words)
     return redirect(reverse("coaching:calendar", query={"day": form.cleaned_data["to_day"].isoformat()}))
 

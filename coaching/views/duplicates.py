@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import signed_in
@@ -47,7 +48,7 @@ def decide(request: HttpRequest, pair_id: UUID) -> HttpResponse:
     except errors.IntegrationError as exc:
         messages.error(request, exc.message)
     else:
-        messages.success(request, "Saved.") if done else messages.info(request, "That was decided before.")
+        messages.success(request, "Saved.") if done else messages.info(request, gettext("That was decided before."))
     return redirect("coaching:duplicates")
 
 
@@ -59,6 +60,6 @@ def bands(request: HttpRequest) -> HttpResponse:
     form = BandsForm(request.POST if request.method == "POST" else None, instance=row)
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, "Saved. What you see is judged by them from now on.")
+        messages.success(request, gettext("Saved. What you see is judged by them from now on."))
         return redirect("coaching:bands")
     return render(request, "coaching/bands.html", {"form": form, "section": "athletes"})

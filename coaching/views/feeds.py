@@ -7,6 +7,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
+from django.utils.translation import gettext, override
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.permissions import signed_in
@@ -14,7 +16,7 @@ from coaching import ical
 from coaching.models import CalendarFeed, CoachingLink
 from coaching.services import feeding
 
-NAMES = {"mine": "My training", "athletes": "My athletes"}
+NAMES = {"mine": _("My training"), "athletes": _("My athletes")}
 
 
 @require_GET
@@ -31,7 +33,7 @@ def renew_feed(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke_feed(request: HttpRequest) -> HttpResponse:
     feeding.revoke(signed_in(request))
-    messages.success(request, "Ended. Calendars that read the address get nothing any more.")
+    messages.success(request, gettext("Ended. Calendars that read the address get nothing any more."))
     return redirect("coaching:feed_settings")
 
 
@@ -43,14 +45,15 @@ def feed(request: HttpRequest, token: str, what: str) -> HttpResponse:
     if found is None or what not in NAMES or (what == "athletes" and not found.user.is_coach):
         raise Http404
     user = found.user
-    content = ical.written(
-        feeding.own_plan(user) if what == "mine" else feeding.roster_plan(user),
-        name=NAMES[what],
-        zone=user.time_zone,
-        host=request.get_host(),
-        units=user.units,
-        with_athlete=what == "athletes",
-    )
+    with override(user.language):
+        content = ical.written(
+            feeding.own_plan(user) if what == "mine" else feeding.roster_plan(user),
+            name=str(NAMES[what]),
+            zone=user.time_zone,
+            host=request.get_host(),
+            units=user.units,
+            with_athlete=what == "athletes",
+        )
     feeding.note_read(found)
     etag = quote_etag(sha256(content).hexdigest()[:32])
     answer = get_conditional_response(request, etag=etag)

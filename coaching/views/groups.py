@@ -3,6 +3,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.permissions import signed_in
@@ -60,7 +61,9 @@ def group(request: HttpRequest, group_id: UUID) -> HttpResponse:
 def delete(request: HttpRequest, group_id: UUID) -> HttpResponse:
     found = get_object_or_404(Group.objects.for_coach(signed_in(request)), public_id=group_id)
     grouping.delete(found, by=signed_in(request))
-    messages.success(request, f"The group {found.name} is gone. Its athletes and their workouts stay.")
+    messages.success(
+        request, gettext("The group %(group)s is gone. Its athletes and their workouts stay.") % {"group": found.name}
+    )
     return redirect("coaching:groups")
 
 
@@ -72,9 +75,14 @@ def join(request: HttpRequest) -> HttpResponse:
     try:
         wanted = UUID(request.POST.get("group", ""))
     except ValueError:
-        messages.info(request, "Choose a group first.")
+        messages.info(request, gettext("Choose a group first."))
         return redirect("coaching:athletes")
     found = get_object_or_404(Group.objects.for_coach(coach).select_related("coach"), public_id=wanted)
     new = grouping.add(found, chosen_links(request.POST, CoachingLink.objects.active_for_coach(coach)), by=coach)
-    messages.success(request, f"{new} added to {found.name}." if new else f"They are in {found.name} already.")
+    messages.success(
+        request,
+        gettext("%(new)s added to %(group)s.") % {"new": new, "group": found.name}
+        if new
+        else gettext("They are in %(group)s already.") % {"group": found.name},
+    )
     return redirect("coaching:athletes")

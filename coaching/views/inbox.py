@@ -3,6 +3,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import signed_in
@@ -57,7 +58,8 @@ def import_workout(request: HttpRequest, share_id: UUID) -> HttpResponse:
 def import_all(request: HttpRequest) -> HttpResponse:
     athlete = signed_in(request)
     count = sum(sharing.accept(found, by=athlete) is not None for found in Share.objects.inbox(athlete)[:100])
-    messages.success(request, f"{count} workout{'s' if count != 1 else ''} on the way to your account.")
+    words = ngettext("%(n)s workout on the way to your account.", "%(n)s workouts on the way to your account.", count)
+    messages.success(request, words % {"n": count})
     return redirect("coaching:inbox")
 
 
@@ -65,7 +67,7 @@ def import_all(request: HttpRequest) -> HttpResponse:
 def decline(request: HttpRequest, share_id: UUID) -> HttpResponse:
     found = get_object_or_404(Share.objects.for_athlete(signed_in(request)), public_id=share_id)
     if sharing.decline(found, by=signed_in(request)):
-        messages.success(request, "Declined. Your coach sees that you will not do it.")
+        messages.success(request, gettext("Declined. Your coach sees that you will not do it."))
     return redirect("coaching:inbox")
 
 
@@ -73,5 +75,5 @@ def decline(request: HttpRequest, share_id: UUID) -> HttpResponse:
 def retry(request: HttpRequest, share_id: UUID) -> HttpResponse:
     found = get_object_or_404(Share.objects.for_athlete(signed_in(request)).ledger(), public_id=share_id)
     if found.delivery and delivering.retry(found.delivery, by=signed_in(request)):
-        messages.success(request, "Trying again.")
+        messages.success(request, gettext("Trying again."))
     return redirect("coaching:offer", share_id=share_id)

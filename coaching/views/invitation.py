@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -51,7 +52,11 @@ def accept(request: HttpRequest) -> HttpResponse:
         messages.error(request, exc.message)
         return redirect("coaching:invitation")
     del request.session[SESSION_KEY]
-    messages.success(request, f"You train with {found.coach} now. Connect your account, and workouts reach your watch.")
+    messages.success(
+        request,
+        gettext("You train with %(coach)s now. Connect your account, and workouts reach your watch.")
+        % {"coach": found.coach},
+    )
     return redirect("coaching:home")
 
 

@@ -5,6 +5,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import signed_in
@@ -77,7 +78,7 @@ def workout(request: HttpRequest, workout_id: UUID) -> HttpResponse:
 def archive(request: HttpRequest, workout_id: UUID) -> HttpResponse:
     found = get_object_or_404(Workout.objects.library(signed_in(request)), public_id=workout_id)
     library_service.archive(found, by=signed_in(request))
-    messages.success(request, "Taken out of your library. What you shared stays with your athletes.")
+    messages.success(request, gettext("Taken out of your library. What you shared stays with your athletes."))
     return redirect("coaching:library")
 
 

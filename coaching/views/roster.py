@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import signed_in
@@ -76,7 +77,7 @@ def resend(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
         messages.error(request, exc.message)
         return redirect("coaching:invite")
     found.refresh_from_db()
-    messages.success(request, "There is a new link. The earlier one no longer works.")
+    messages.success(request, gettext("There is a new link. The earlier one no longer works."))
     return _invitations(request, InvitationForm(), fresh=(found, _address(request, token)))
 
 
@@ -84,7 +85,7 @@ def resend(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
 @coach_required
 def revoke(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     inviting.revoke(_own_invitation(request, invitation_id), by=signed_in(request))
-    messages.success(request, "Revoked. The link no longer works.")
+    messages.success(request, gettext("Revoked. The link no longer works."))
     return redirect("coaching:invite")
 
 
@@ -94,7 +95,7 @@ def end(request: HttpRequest, link_id: UUID) -> HttpResponse:
     user = signed_in(request)
     link = get_object_or_404(CoachingLink.objects.for_user(user).active(), public_id=link_id)
     inviting.end_link(link, by=user)
-    messages.success(request, "Ended. Neither of you sees anything new of the other from now on.")
+    messages.success(request, gettext("Ended. Neither of you sees anything new of the other from now on."))
     return redirect("coaching:athletes" if link.coach_id == user.pk else "coaching:coaches")
 
 
@@ -117,7 +118,7 @@ def consent(request: HttpRequest, link_id: UUID) -> HttpResponse:
     if not form.is_valid():
         raise Http404
     inviting.update_scopes(link, by=signed_in(request), **form.cleaned_data)
-    messages.success(request, "Saved. It holds from now on.")
+    messages.success(request, gettext("Saved. It holds from now on."))
     return redirect("coaching:coaches")
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import signed_in
@@ -53,7 +54,8 @@ def _share_page(request: HttpRequest, workout: Workout, form: ShareForm) -> Http
 
 
 def _shared(request: HttpRequest, workout: Workout, made: int) -> HttpResponse:
-    words = f"Shared with {made} athlete{'s' if made != 1 else ''}." if made else "They all had this workout already."
+    shared = ngettext("Shared with %(n)s athlete.", "Shared with %(n)s athletes.", made) % {"n": made}
+    words = shared if made else gettext("They all had this workout already.")
     messages.success(request, words)
     return redirect("coaching:workout", workout_id=workout.public_id)
 
@@ -95,7 +97,7 @@ def withdraw(request: HttpRequest, share_id: UUID) -> HttpResponse:
     if sharing.withdraw(found, by=signed_in(request), remove_remote=request.POST.get("remove") == "on"):
         messages.success(request, "Withdrawn.")
     else:
-        messages.info(request, "It was already withdrawn or declined.")
+        messages.info(request, gettext("It was already withdrawn or declined."))
     return redirect("coaching:delivery", share_id=share_id)
 
 
@@ -104,7 +106,7 @@ def withdraw(request: HttpRequest, share_id: UUID) -> HttpResponse:
 def retry(request: HttpRequest, share_id: UUID) -> HttpResponse:
     found = get_object_or_404(Share.objects.for_coach(signed_in(request)).ledger(), public_id=share_id)
     if found.delivery and delivering.retry(found.delivery, by=signed_in(request)):
-        messages.success(request, "Trying again.")
+        messages.success(request, gettext("Trying again."))
     else:
-        messages.info(request, "There is nothing to try again.")
+        messages.info(request, gettext("There is nothing to try again."))
     return redirect("coaching:delivery", share_id=share_id)

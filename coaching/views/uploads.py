@@ -4,6 +4,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.permissions import signed_in
@@ -27,7 +28,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         return _page(request, form)
     if len(outcomes) > 1 or outcomes[0].activity is None:
         return _page(request, UploadForm(), outcomes)
-    told = "Uploaded." if outcomes[0].is_new else "You had uploaded this file already; here is the activity."
+    told = "Uploaded." if outcomes[0].is_new else gettext("You had uploaded this file already; here is the activity.")
     messages.success(request, told)
     return redirect("coaching:activity", activity_id=outcomes[0].activity.public_id)
 
@@ -36,14 +37,17 @@ def upload(request: HttpRequest) -> HttpResponse:
 def delete_upload(request: HttpRequest, activity_id: UUID) -> HttpResponse:
     user = signed_in(request)
     uploading.remove(require_upload(user, activity_id), by=user)
-    messages.success(request, "Deleted, the file and what was read from it.")
+    messages.success(request, gettext("Deleted, the file and what was read from it."))
     return redirect("coaching:activities")
 
 
 def _uploaded(request: HttpRequest, form: UploadForm) -> list[Outcome]:
     file = form.cleaned_data["file"]
     if file.size > MOST_BYTES:
-        raise FileRefused(f"This file is larger than {MOST_BYTES >> 20} MB.", code="too_large")
+        raise FileRefused(
+            gettext("This file is larger than %(megabytes)s MB.") % {"megabytes": MOST_BYTES >> 20},
+            code="too_large",
+        )
     return uploading.upload(signed_in(request), file.name, file.read())
 
 

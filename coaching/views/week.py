@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
@@ -96,7 +97,7 @@ def _decide(viewer: User, share: Share, wanted: str) -> None:
         wanted_id = _uuid(wanted)
         activity = seen.filter(public_id=wanted_id).first() if wanted_id else None
         if activity is None:
-            raise errors.NotFoundError("This activity is no longer there.", code="activity_gone")
+            raise errors.NotFoundError(gettext("This activity is no longer there."), code="activity_gone")
         matching.rematch(share, activity, by=viewer)
 
 
