@@ -15,6 +15,7 @@ from django.core.cache import cache
 from accounts.models import User
 from coaching import policies
 from coaching.models import CoachingLink, Scope
+from config import limits
 from integrations import control, flags, gateways, health, publishing
 from integrations.models import Provider, ProviderMode
 from integrations.registry import spec_for
@@ -41,6 +42,7 @@ def _calm_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     """No circuit or bucket of another test, and a gateway that repeats without making anybody wait."""
     for memory in (gateways, control, flags, health, publishing, policies):
         memory.forget()
+    limits.admission.cache_clear()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.delete("", *client.keys("tc:*"))
     monkeypatch.setattr(gateways, "RETRY", RetryPolicy(base_delay=0.01, max_delay=0.02, jitter=0))
