@@ -31,7 +31,7 @@ ROUTES = [(method, path) for path, methods in api_docs.described()["paths"].item
 
 
 @pytest.fixture
-def there(coach: User, link: CoachingLink, settings: Settings, calling: MakeCaller) -> Iterator[dict[str, str]]:
+def there(coach: User, link: CoachingLink, settings: Settings, calling: MakeCaller) -> dict[str, str]:
     """Ids that exist, and a caller who may do everything with them."""
     settings.INBOUND_LIMITS = dict.fromkeys(settings.INBOUND_LIMITS, 1_000_000)
     api = calling(coach)

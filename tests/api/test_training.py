@@ -20,7 +20,7 @@ def pages(api: Client, address: str, limit: int) -> list[list[dict[str, Any]]]:
     found: list[list[dict[str, Any]]] = []
     cursor: str | None = ""
     while cursor is not None:
-        told = api.get(address, {"limit": limit, "cursor": cursor}).json()
+        told = api.get(f"{address}?limit={limit}&cursor={cursor}").json()
         found.append(told["items"])
         cursor = told["next_cursor"]
     return found
