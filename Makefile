@@ -11,7 +11,7 @@ AS_PRODUCTION := SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_url
 	SITE_URL=https://coaching.example ALLOWED_HOSTS=coaching.example ADMIN_PATH=operations/ \
 	DATABASE_URL=postgres://app@127.0.0.1/app REDIS_URL=redis://127.0.0.1/0 CELERY_BROKER_URL=redis://127.0.0.1/1
 
-.PHONY: help demo test check soak lock clean install-demo install-dev
+.PHONY: help demo test check soak lock messages clean install-demo install-dev
 
 help:
 	@echo "make demo   run the whole product on this machine, with people and a sandbox (DEMO_ARGS=\"--port 8010\")"
@@ -19,6 +19,7 @@ help:
 	@echo "make check  style, types, architecture, migrations, deploy settings, templates"
 	@echo "make soak   the long rounds of the fault and concurrency tests"
 	@echo "make lock   write requirements/*.txt anew from pyproject.toml"
+	@echo "make messages  gather the texts to translate into locale/de, and compile them (needs gettext)"
 	@echo "make clean  remove what the above made, the demo's data included"
 
 demo: install-demo
@@ -43,6 +44,10 @@ lock: install-dev
 	$(LOCK) --extra s3 -o requirements/base.txt
 	$(LOCK) --extra demo -o requirements/demo.txt
 	$(LOCK) --extra s3 --extra demo --extra dev -o requirements/dev.txt
+
+messages: install-dev
+	$(AS_TEST) $(PY) manage.py makemessages -l de --no-location --no-obsolete --no-wrap -i .venv -i build -i tests -i .run
+	$(AS_TEST) $(PY) manage.py compilemessages -l de -i .venv
 
 clean:
 	rm -rf .run $(VENV) build staticfiles htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
