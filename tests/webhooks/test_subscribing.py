@@ -216,6 +216,7 @@ def test_a_demanded_signature_is_verified(demanding: WebhookEndpoint) -> None:
         "t=1,v1=" + "0" * 64,
         "v1=" + "0" * 64,
     ],
+    ids=["none", "empty", "of another body", "with another secret", "of long ago", "without its time"],
 )
 def test_without_it_the_answer_is_that_of_every_bad_signature(demanding: WebhookEndpoint, header: str | None) -> None:
     assert post(demanding, told_of(), header) == (401, b'{"error":"unauthorized"}')
