@@ -174,6 +174,8 @@ def _refusal(activity: Activity, capability: Capability, what: str) -> tuple[Sta
         return State.NONE, gettext("No %(what)s in what was uploaded.") % {"what": what}
     if not connection.can(capability):
         return State.NONE, gettext("%(provider)s gives no %(what)s.") % {"provider": connection.provider, "what": what}
+    if connection.status == Connection.Status.NEEDS_REAUTH:
+        return State.AWAY, _wants_login(connection)
     if connection.status != Connection.Status.ACTIVE:
         return State.AWAY, gettext("The connection to %(provider)s is %(state)s.") % {
             "provider": connection.provider,
@@ -217,10 +219,14 @@ def _apology(connection: Connection, exc: errors.IntegrationError) -> str:
     if isinstance(exc, errors.IntegrationDisabled):
         return exc.message
     if isinstance(exc, errors.AuthenticationError):
-        return gettext("%(provider)s wants a new login before it tells us more.") % {"provider": connection.provider}
+        return _wants_login(connection)
     if isinstance(exc, errors.DataError):
         return gettext("What %(provider)s sent could not be read.") % {"provider": connection.provider}
     return gettext("%(provider)s does not answer just now. Look again in a minute.") % {"provider": connection.provider}
+
+
+def _wants_login(connection: Connection) -> str:
+    return gettext("%(provider)s wants a new login before it tells us more.") % {"provider": connection.provider}
 
 
 def _key(what: str, activity: Activity) -> str:

@@ -187,7 +187,14 @@ def test_a_login_that_ran_out_is_told(athlete: User, ridden: Activity) -> None:
     Connection.objects.update(status="needs_reauth")
     fresh = Activity.objects.select_related("connection__provider").get(pk=ridden.pk)
     look = shown(fresh, athlete)
-    assert (look.state, look.words) == (State.AWAY, "The connection to Garmin Connect is needs a new login.")
+    assert (look.state, look.words) == (State.AWAY, "Garmin Connect wants a new login before it tells us more.")
+
+
+def test_a_connection_that_pauses_is_told_as_it_is(athlete: User, ridden: Activity) -> None:
+    Connection.objects.update(status="paused")
+    fresh = Activity.objects.select_related("connection__provider").get(pk=ridden.pk)
+    look = shown(fresh, athlete)
+    assert (look.state, look.words) == (State.AWAY, "The connection to Garmin Connect is paused.")
 
 
 def test_the_original_file_is_fetched_for_the_athlete_and_lies_ready_for_a_while(
