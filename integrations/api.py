@@ -43,5 +43,5 @@ def _show(connection: Connection) -> dict[str, Any]:
         "status_reason": connection.status_reason,
         "status_changed_at": connection.status_changed_at,
         "last_ok_at": connection.last_ok_at,
-        "receives_workouts": connection.delivers,
+        "receives_workouts": connection.receives_workouts,
     }

@@ -112,6 +112,11 @@ class Connection(models.Model):
         needed = spec.permissions.get(capability)
         return spec.can(capability) and (needed is None or needed in self.scopes)
 
+    @property
+    def receives_workouts(self) -> bool:
+        """Chosen for deliveries, and still allowed to take them."""
+        return self.delivers and self.can(Capability.WORKOUTS_WRITE)
+
     def move(self, status: str, *, only_from: Sequence[str], reason: str = "", **fields: Any) -> bool:
         """One guarded UPDATE, of `fields` too. False: somebody else moved it first and nothing changed."""
         moved = Connection.objects.filter(pk=self.pk, status__in=only_from).update(

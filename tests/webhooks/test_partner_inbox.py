@@ -189,11 +189,14 @@ def test_an_outage_settles_no_doubt(box: Sandbox, connection: Connection) -> Non
 
 
 def test_a_permission_taken_back_counts_once_garmin_was_asked(box: Sandbox, connection: Connection) -> None:
+    Connection.objects.filter(pk=connection.pk).update(delivers=True)
+    before = Connection.objects.get(pk=connection.pk)
     happen(box, "permit")
     assert Connection.objects.get(pk=connection.pk).scopes == ALL
     after = look(connection)
     assert (after.status, after.scopes) == ("active", ["ACTIVITY_EXPORT", "HISTORICAL_DATA_EXPORT"])
     assert not after.can(Capability.WORKOUTS_WRITE)
+    assert (before.receives_workouts, after.receives_workouts) == (True, False)
     assert after.can(Capability.ACTIVITIES_READ)
     noted = AuditEntry.objects.get(action="connection.permissions_changed")
     assert (noted.data["given"], noted.data["taken_back"]) == ([], ["WORKOUT_IMPORT"])
