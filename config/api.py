@@ -41,6 +41,7 @@ class StrictParser(Parser):
         if NUL in text or r"\u0000" in text:
             raise ValueError("a NUL letter")
         parsed: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+        json.dumps(parsed, ensure_ascii=False).encode()  # half a letter, written as an escape, is a ValueError
         return parsed
 
     def parse_querydict(

@@ -28,10 +28,12 @@ def pages(api: Client, address: str, limit: int) -> list[list[dict[str, Any]]]:
 
 def test_pages_tell_each_activity_once_though_some_begin_together(athlete: User, calling: MakeCaller) -> None:
     for i in range(7):
-        stored(athlete, external_id=str(i), name=str(i), started_at=START + timedelta(hours=i // 3))
+        stored(
+            athlete, external_id=str(i), name=str(i), started_at=START - timedelta(hours=i // 3)
+        )  # older ones came later
     found = pages(calling(athlete), "/api/v1/activities", 2)
     assert [len(part) for part in found] == [2, 2, 2, 1]
-    assert [row["name"] for part in found for row in part] == ["6", "5", "4", "3", "2", "1", "0"]
+    assert [row["name"] for part in found for row in part] == ["2", "1", "0", "5", "4", "3", "6"]
 
 
 def test_what_comes_meanwhile_moves_nothing(athlete: User, calling: MakeCaller) -> None:

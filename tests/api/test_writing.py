@@ -110,6 +110,12 @@ def test_what_is_no_json_is_refused(api: Client, body: bytes) -> None:
     assert set(answer.json()) >= {"detail", "code", "status_code", "trace_id"}
 
 
+def test_what_the_database_cannot_keep_is_refused(api: Client) -> None:
+    assert api.post(WORKOUTS, run(STEP, description="a\x00b"), content_type=JSON).status_code == 400
+    assert api.get(f"{WORKOUTS}?q=%00").status_code == 400
+    assert api.post(WORKOUTS, run(STEP, description="\ud800"), content_type=JSON).status_code == 400
+
+
 def test_what_is_too_large_is_refused(api: Client) -> None:
     answer = api.post(WORKOUTS, b" " * (1024 * 1024 + 1), content_type=JSON)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
