@@ -121,4 +121,12 @@ def _kept() -> dict[str, Any]:
     return {"rules": retention.rules(), **numbers}
 
 
-add_panel(Panel("What is kept, and how long", "admin/panels/retention.html", "accounts.view_datarequest", _kept))
+add_panel(
+    Panel(
+        "What is kept, and how long",
+        "admin/panels/retention.html",
+        "accounts.view_datarequest",
+        _kept,
+        is_reference=True,
+    )
+)

@@ -6,6 +6,7 @@ An operation is safe to repeat and calls no provider: it moves rows, and workers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -48,12 +49,13 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A part of the operations home, shown to those who may see `permission`."""
+    """A part of the operations home, shown to those who may see `permission`; one for reference stands at the end."""
 
     title: str
     template: str
     permission: str
     collect: Callable[[], Mapping[str, Any]]
+    is_reference: bool = False
 
 
 class ReasonForm(forms.Form):
@@ -198,7 +200,8 @@ def add_panel(panel: Panel) -> None:
 
 
 def panels(user: User) -> list[Panel]:
-    return [panel for panel in _panels if user.has_perm(panel.permission)]
+    ordered = sorted(_panels, key=attrgetter("is_reference"))
+    return [panel for panel in ordered if user.has_perm(panel.permission)]
 
 
 def _parameter(entry: Any) -> Any:
