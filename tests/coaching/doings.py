@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from django.db.models.functions import Now
+
 from accounts.models import User
 from coaching import activity_sink
 from coaching.activity_sink import Origin
@@ -29,6 +31,16 @@ def did(athlete: User, told: ActivityRecord, *, source: str = "garmin", connecti
     activity_sink.store(Origin(athlete.pk, source, connection_id), [told])
     dispatch()
     return Activity.objects.get(athlete=athlete, source=source, external_id=told.external_id)
+
+
+def gone(athlete: User, source: str, external_id: str = "") -> None:
+    """Deleted at its source, as a sweep would find it."""
+    rows = Activity.objects.filter(athlete=athlete, source=source, gone_at=None)
+    rows = rows.filter(external_id=external_id) if external_id else rows
+    told = list(rows.values_list("pk", "day"))
+    rows.update(gone_at=Now(), updated_at=Now())
+    activity_sink.announce(athlete.pk, [pk for pk, _ in told], {day for _, day in told})
+    dispatch()
 
 
 def plan(link: CoachingLink, on: date | None = DAY, *, minutes: float | None = 30, **fields: Any) -> Share:

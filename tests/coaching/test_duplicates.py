@@ -12,7 +12,7 @@ from coaching.services import duplicates
 from integrations import errors
 from integrations.models import Provider
 from integrations.records import ActivityRecord, Sport
-from tests.coaching.doings import DAY, did, record
+from tests.coaching.doings import DAY, did, gone, record
 
 pytestmark = pytest.mark.django_db
 
@@ -109,7 +109,9 @@ def test_the_athlete_decides_and_may_take_it_back(athlete: User, decision: str) 
     pair.refresh_from_db()
     assert duplicates.undo(pair, by=athlete)
     assert counted() == 2
-    assert not duplicates.merge(pair, by=athlete) or pair.state == "open"
+    assert duplicates.open_pairs(athlete) == [pair], "and decides anew"
+    assert duplicates.merge(pair, by=athlete)
+    assert counted() == 1
 
 
 def test_a_second_decision_changes_nothing(athlete: User) -> None:
@@ -117,6 +119,48 @@ def test_a_second_decision_changes_nothing(athlete: User) -> None:
     assert duplicates.keep_both(pair, by=athlete)
     assert not duplicates.hide(pair, pair.first, by=athlete)
     assert live(athlete) == {"garmin", "strava"}
+
+
+def test_what_was_taken_apart_by_hand_is_not_merged_by_itself_again(athlete: User) -> None:
+    did(athlete, record("f", device="99"), source="file")
+    did(athlete, record("g", device="99"))
+    assert duplicates.undo(DuplicatePair.objects.get(), by=athlete)
+    did(athlete, record("g", device="99", name="Edited"))
+    assert live(athlete) == {"file", "garmin"}
+    assert counted() == 2
+
+
+def test_what_a_person_keeps_apart_comes_together_by_no_detour(athlete: User) -> None:
+    did(athlete, record("f", device="99"), source="file")
+    did(athlete, record("g", device="99"))
+    duplicates.undo(DuplicatePair.objects.get(), by=athlete)
+    did(athlete, record("p", device="99"), source="partner")
+    assert live(athlete) == {"file", "garmin"}, "the third goes into the first that it is"
+    assert counted() == 2
+
+
+def test_merged_by_hand_counts_again_while_the_other_is_gone(athlete: User) -> None:
+    pair = pair_of(athlete)
+    Provider.objects.update(may_merge=True)
+    policies.forget()
+    duplicates.merge(pair, by=athlete)
+    assert live(athlete) == {"garmin"}
+    gone(athlete, "garmin")
+    assert live(athlete) == {"strava"}
+    assert counted() == 1
+    did(athlete, record("g"))
+    assert live(athlete) == {"garmin"}, "it is back, and the decision stands"
+
+
+def test_evidence_that_comes_later_counts_and_so_does_its_loss(athlete: User) -> None:
+    did(athlete, record("f", device="99"), source="file")
+    did(athlete, record("g"))
+    assert live(athlete) == {"file", "garmin"}
+    did(athlete, record("g", device="99"))
+    assert live(athlete) == {"garmin"}
+    did(athlete, record("g"))
+    assert live(athlete) == {"file", "garmin"}
+    assert len(duplicates.open_pairs(athlete)) == 1
 
 
 def test_an_edit_that_parts_them_takes_the_pair_back(athlete: User) -> None:

@@ -12,7 +12,7 @@ from coaching.services import matching
 from integrations import errors
 from integrations.models import Connection, Provider
 from integrations.records import Sport
-from tests.coaching.doings import DAY, did, dispatch, plan, record
+from tests.coaching.doings import DAY, did, dispatch, gone, plan, record
 from tests.coaching.world import in_parallel
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +131,64 @@ def test_a_person_knows_better(link: CoachingLink, athlete: User, coach: User) -
     assert matches() == {share.pk: (near.external_id, "day", 100)}
 
 
+def test_what_was_set_by_hand_is_measured_anew_when_it_is_edited(link: CoachingLink, athlete: User) -> None:
+    share, far = plan(link), did(athlete, record("far", day=DAY - timedelta(days=3), duration_s=600.0))
+    assert matching.rematch(share, far, by=athlete).percent == 33
+    did(athlete, record("far", day=DAY - timedelta(days=3), duration_s=900.0))
+    assert matches() == {share.pk: ("far", "manual", 50)}
+
+
+def test_what_a_person_lets_go_is_free_on_its_own_day(link: CoachingLink, athlete: User) -> None:
+    """The choice reached over to another day, whose own plan takes its activity back when the choice is."""
+    there, here = plan(link, DAY - timedelta(days=3)), plan(link)
+    far = did(athlete, record("far", day=DAY - timedelta(days=3)))
+    for let_go in (matching.decide_by_itself, matching.unlink):
+        matching.rematch(here, far, by=athlete)
+        assert matches() == {here.pk: ("far", "manual", 100)}
+        let_go(here, by=athlete)
+        assert matches() == {there.pk: ("far", "day", 100)}
+
+
+def test_a_choice_follows_what_is_merged(link: CoachingLink, athlete: User) -> None:
+    """The file was chosen; then the watch's account tells of the same session."""
+    first, second = plan(link), plan(link)
+    file = did(athlete, record("f", device="99"), source="file")
+    assert set(matches()) == {first.pk}
+    matching.rematch(second, file, by=athlete)
+    did(athlete, record("g", device="99"))
+    assert matches() == {second.pk: ("g", "manual", 100)}
+
+
+def test_a_withdrawn_plan_is_not_chosen(link: CoachingLink, athlete: User) -> None:
+    share, one = plan(link), did(athlete, record("a"))
+    Share.objects.filter(pk=share.pk).update(status="withdrawn")
+    share.refresh_from_db()
+    with pytest.raises(errors.ValidationError, match="withdrawn"):
+        matching.rematch(share, one, by=athlete)
+
+
+def test_what_is_gone_ends_the_match_of_another_day(link: CoachingLink, athlete: User, account: Connection) -> None:
+    share, late = plan(link), DAY + timedelta(days=2)
+    copy_of(share, account, "77")
+    did(athlete, record("x", day=late, workout_id="77"), connection_id=account.pk)
+    assert matches()[share.pk][:2] == ("x", "link")
+    gone(athlete, "garmin", "x")
+    assert matches() == {}
+
+
+def test_a_withdrawn_plan_frees_what_was_done_on_another_day(
+    link: CoachingLink, athlete: User, account: Connection
+) -> None:
+    share, late = plan(link), DAY + timedelta(days=2)
+    other = plan(link, late)
+    copy_of(share, account, "77")
+    did(athlete, record("x", day=late, workout_id="77"), connection_id=account.pk)
+    assert set(matches()) == {share.pk}
+    Share.objects.filter(pk=share.pk).update(status="withdrawn")
+    matching.match_days(athlete.pk, [DAY])
+    assert matches() == {other.pk: ("x", "day", 100)}
+
+
 def test_nobody_takes_somebody_elses(link: CoachingLink, athlete: User, stranger: User) -> None:
     share, foreign = plan(link), did(stranger, record("x"))
     with pytest.raises(errors.ValidationError):
@@ -150,7 +208,6 @@ def test_a_withdrawn_plan_lets_its_activity_go(link: CoachingLink, athlete: User
     first, second = plan(link), plan(link)
     did(athlete, record("a"))
     Share.objects.filter(pk=first.pk).update(status="withdrawn")
-    Match.objects.filter(share=first).delete()
     matching.match_days(athlete.pk, [DAY])
     assert set(matches()) == {second.pk}
 
