@@ -1,19 +1,17 @@
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from coaching.files.reading import MOST_BYTES
-from coaching.words import sport_in_words
-from integrations.records import Sport
+from coaching.forms import sport_choices
 
 
 class ActivityFilterForm(forms.Form):
     """The list's filters; anything unknown in the address is ignored, never an error."""
 
-    sport = forms.ChoiceField(
-        required=False, choices=[("", _("Any sport")), *((sport.value, sport_in_words(sport)) for sport in Sport)]
-    )
+    sport = forms.ChoiceField(label=_("Sport"), required=False, choices=sport_choices)
     first = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     last = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
@@ -29,6 +27,7 @@ class UploadForm(forms.Form):
         allow_empty_file=True,  # the reader says it in better words
         max_length=255,
         widget=forms.ClearableFileInput(attrs={"accept": ".fit,.tcx,.gpx,.zip"}),
-        help_text=_("FIT, TCX or GPX, or a zip of up to 20 of them; at most %(megabytes)s MB.")
-        % {"megabytes": MOST_BYTES >> 20},
+        help_text=format_lazy(
+            _("FIT, TCX or GPX, or a zip of up to 20 of them; at most {megabytes} MB."), megabytes=MOST_BYTES >> 20
+        ),
     )

@@ -34,7 +34,7 @@ class LibraryFilterForm(forms.Form):
     """The library's filters; anything unknown in the address is ignored, never an error."""
 
     q = forms.CharField(label=_("Search"), required=False, max_length=100, strip=True)
-    sport = forms.ChoiceField(required=False, choices=sport_choices)
+    sport = forms.ChoiceField(label=_("Sport"), required=False, choices=sport_choices)
     duration = forms.ChoiceField(label=_("Length"), required=False, choices=DURATIONS)
 
     def chosen(self) -> dict[str, str]:
@@ -45,6 +45,7 @@ class LibraryFilterForm(forms.Form):
 class DeliveryFilterForm(forms.Form):
     q = forms.CharField(label=_("Workout or athlete"), required=False, max_length=100)
     state = forms.ChoiceField(
+        label=_("State"),
         required=False,
         choices=[
             ("", _("Any state")),
@@ -75,6 +76,7 @@ class ShareForm(forms.Form):
         help_text=_("In each athlete's own time zone. Leave empty for any day."),
     )
     message = forms.CharField(
+        label=_("Message"),
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),

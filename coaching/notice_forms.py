@@ -44,7 +44,7 @@ class TimesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django itself doe
     class Meta:
         model = NotificationTimes
         fields = ["quiet_from", "quiet_to", "digest_at"]
-        labels = {"quiet_from": _("No mails from"), "quiet_to": "until", "digest_at": _("The daily mail at")}
+        labels = {"quiet_from": _("No mails from"), "quiet_to": _("until"), "digest_at": _("The daily mail at")}
         help_texts = {"quiet_to": _("Leave both empty to get mails at any time. By your own clock.")}
         widgets = {name: forms.TimeInput(format="%H:%M", attrs={"type": "time"}) for name in fields}
 

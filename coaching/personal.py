@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop
 
 from accounts import privacy
 from accounts.models import User
@@ -102,19 +103,19 @@ def _erase_done(user: User) -> dict[str, int]:
     for row in ActivityFile.objects.filter(athlete=user):
         row.stored.delete(save=False)
     return {
-        "uploaded files": privacy.delete(ActivityFile.objects.filter(athlete=user)),
-        "pairs of activities": privacy.delete(DuplicatePair.objects.filter(athlete=user)),
-        "daily totals": privacy.delete(DailyTotal.objects.filter(athlete=user)),
-        "activities": privacy.delete(Activity.objects.filter(athlete=user)),
+        gettext_noop("uploaded files"): privacy.delete(ActivityFile.objects.filter(athlete=user)),
+        gettext_noop("pairs of activities"): privacy.delete(DuplicatePair.objects.filter(athlete=user)),
+        gettext_noop("daily totals"): privacy.delete(DailyTotal.objects.filter(athlete=user)),
+        gettext_noop("activities"): privacy.delete(Activity.objects.filter(athlete=user)),
     }
 
 
 def _erase_planned(user: User) -> dict[str, int]:
     shares = Share.objects.filter(link__athlete=user)
     return {
-        "deliveries": privacy.delete(Delivery.objects.filter(share__in=shares)),
-        "planned workouts": privacy.delete(shares),
-        "links to coaches": privacy.delete(CoachingLink.objects.filter(athlete=user)),
+        gettext_noop("deliveries"): privacy.delete(Delivery.objects.filter(share__in=shares)),
+        gettext_noop("planned workouts"): privacy.delete(shares),
+        gettext_noop("links to coaches"): privacy.delete(CoachingLink.objects.filter(athlete=user)),
     }
 
 
@@ -122,21 +123,23 @@ def _erase_talk(user: User) -> dict[str, int]:
     mine = {"coach": user}
     invited = Invitation.objects.filter(Q(coach=user) | Q(email__iexact=user.email))
     return {
-        "messages with shared workouts": Share.objects.filter(link__coach=user).exclude(message="").update(message=""),
-        "notes": privacy.delete(Note.objects.filter(author=user)),
-        "notices": privacy.delete(Notification.objects.filter(recipient=user)),
-        "choices of how to be told": privacy.delete(NotificationChoice.objects.filter(user=user))
+        gettext_noop("messages with shared workouts"): Share.objects.filter(link__coach=user)
+        .exclude(message="")
+        .update(message=""),
+        gettext_noop("notes"): privacy.delete(Note.objects.filter(author=user)),
+        gettext_noop("notices"): privacy.delete(Notification.objects.filter(recipient=user)),
+        gettext_noop("choices of how to be told"): privacy.delete(NotificationChoice.objects.filter(user=user))
         + privacy.delete(NotificationTimes.objects.filter(user=user)),
-        "invitations": privacy.delete(invited),
-        "groups": privacy.delete(Group.objects.filter(**mine)),
-        "compliance bands": privacy.delete(ComplianceBands.objects.filter(**mine)),
-        "calendar feeds": privacy.delete(CalendarFeed.objects.filter(user=user)),
+        gettext_noop("invitations"): privacy.delete(invited),
+        gettext_noop("groups"): privacy.delete(Group.objects.filter(**mine)),
+        gettext_noop("compliance bands"): privacy.delete(ComplianceBands.objects.filter(**mine)),
+        gettext_noop("calendar feeds"): privacy.delete(CalendarFeed.objects.filter(user=user)),
     }
 
 
 def _erase_library(user: User) -> dict[str, int]:
     offered = Share.objects.values("workout")
-    return {"workouts": privacy.delete(Workout.objects.filter(owner=user).exclude(pk__in=offered))}
+    return {gettext_noop("workouts"): privacy.delete(Workout.objects.filter(owner=user).exclude(pk__in=offered))}
 
 
 privacy.register(privacy.Part("coaching", _export, _erase, begin=_begin))

@@ -53,7 +53,7 @@ class RosterFilterForm(forms.Form):
     """A list of athletes by words of their names and by group; anything unknown in the address is ignored."""
 
     q = forms.CharField(label=_("Name"), required=False, max_length=100, strip=True)
-    group = forms.UUIDField(required=False, widget=forms.Select(choices=[("", _("All athletes"))]))
+    group = forms.UUIDField(label=_("Group"), required=False, widget=forms.Select(choices=[("", _("All athletes"))]))
 
     @property
     def is_narrow(self) -> bool:

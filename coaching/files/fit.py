@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import fitdecode
+from django.utils.translation import gettext
 from fitdecode import CrcCheck, ErrorHandling, FitDataMessage, FitDefinitionMessage
 
 from coaching.files.shapes import MOST_POINTS, Budget, FileActivity, FileRefused, Point, number, pulse
@@ -80,7 +81,7 @@ def _check_frame(content: bytes) -> None:
     if len(content) < 14 or not is_fit(content) or content[0] not in HEADER_SIZES:
         raise _invalid()
     if content[0] + int.from_bytes(content[4:8], "little") + 2 > len(content):
-        raise FileRefused("This is not a valid FIT file: its end is missing.", code="fit_cut_off")
+        raise FileRefused(gettext("This is not a valid FIT file: its end is missing."), code="fit_cut_off")
 
 
 def _messages(content: bytes, budget: Budget) -> Iterator[tuple[str, Values]]:
@@ -104,7 +105,7 @@ def _take_point(found: FileActivity, message: Values) -> None:
     if at is None:
         return
     if len(found.points) >= MOST_POINTS:
-        raise FileRefused("This file holds more samples than we read.", code="too_many_points")
+        raise FileRefused(gettext("This file holds more samples than we read."), code="too_many_points")
     found.points.append(
         Point(
             at=at,
@@ -131,7 +132,10 @@ def _lap(message: Values) -> LapRecord:
 def _take_file_id(found: FileActivity, message: Values) -> None:
     kind = message.get("type", "activity")
     if kind not in ("activity", 4):
-        raise FileRefused(f"This FIT file holds no activity but a {str(kind).replace('_', ' ')}.", code="fit_other")
+        raise FileRefused(
+            gettext("This FIT file holds no activity but a %(what)s.") % {"what": str(kind).replace("_", " ")},
+            code="fit_other",
+        )
     if serial := _number(message, "serial_number", most=2**32):
         found.device = str(int(serial))
 
@@ -185,4 +189,4 @@ def _total(values: Iterator[float | None]) -> float | None:
 
 
 def _invalid() -> FileRefused:
-    return FileRefused("This is not a valid FIT file.", code="fit_invalid")
+    return FileRefused(gettext("This is not a valid FIT file."), code="fit_invalid")

@@ -4,6 +4,8 @@ import math
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from django.utils.translation import gettext
+
 from coaching.files.markup import Reader, walk
 from coaching.files.shapes import MOST_POINTS, Budget, FileActivity, FileRefused, Point, pulse, written
 from integrations.records import Sport
@@ -25,7 +27,9 @@ def read(content: bytes, budget: Budget) -> FileActivity:
     track = _Track()
     walk(content, track, budget, name="GPX")
     if not track.points:
-        raise FileRefused("This GPX file holds a route without times, so nothing was done yet.", code="gpx_no_times")
+        raise FileRefused(
+            gettext("This GPX file holds a route without times, so nothing was done yet."), code="gpx_no_times"
+        )
     return _summed(track, budget)
 
 
@@ -56,7 +60,7 @@ class _Track(Reader):
         if at is None or lat is None or lon is None:
             return
         if len(self.points) >= MOST_POINTS:
-            raise FileRefused("This file holds more samples than we read.", code="too_many_points")
+            raise FileRefused(gettext("This file holds more samples than we read."), code="too_many_points")
         power = written(fields.get("power", "") or fields.get("PowerInWatts", ""), most=5_000)
         heart_rate = pulse(written(fields.get("hr", "")))
         self.points.append(Point(at=at, heart_rate=heart_rate, power_w=power))

@@ -4,6 +4,7 @@ from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
+from django.utils.translation import gettext
 
 from coaching.files.shapes import Budget, FileRefused
 
@@ -33,7 +34,7 @@ class _Walker:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if len(self._path) >= MOST_DEPTH or len(attributes) > MOST_ATTRIBUTES:
-            raise FileRefused("This file is nested more deeply than any activity.", code="xml_too_deep")
+            raise FileRefused(gettext("This file is nested more deeply than any activity."), code="xml_too_deep")
         self._path.append(_local(tag))
         self._text = ""
         self._reader.begins("/".join(self._path), attributes)
@@ -61,13 +62,17 @@ def walk(content: bytes, reader: Reader, budget: Budget, *, name: str) -> None:
         parser.close()
     except DefusedXmlException:
         raise FileRefused(
-            f"This {name} file defines things of its own, which we do not read.", code="xml_dtd"
+            gettext("This %(name)s file defines things of its own, which we do not read.") % {"name": name},
+            code="xml_dtd",
         ) from None
     except ParseError as exc:
         line, _ = exc.position
-        raise FileRefused(f"This is not a valid {name} file: line {line} is broken.", code="xml_broken") from None
+        raise FileRefused(
+            gettext("This is not a valid %(name)s file: line %(line)s is broken.") % {"name": name, "line": line},
+            code="xml_broken",
+        ) from None
     except (ValueError, LookupError):  # an encoding that nobody knows
-        raise FileRefused(f"This is not a valid {name} file.", code="xml_broken") from None
+        raise FileRefused(gettext("This is not a valid %(name)s file.") % {"name": name}, code="xml_broken") from None
 
 
 def _local(tag: str) -> str:

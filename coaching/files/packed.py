@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from django.utils.translation import gettext
+
 from coaching.files.shapes import FileRefused
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -47,7 +49,10 @@ def _check_directory(content: bytes) -> None:
         int.from_bytes(tail[at + 12 : at + 16], "little"),
     )
     if entries > MOST_ENTRIES or size > MOST_DIRECTORY:
-        raise FileRefused(f"This zip file holds more than {MOST_ENTRIES} entries.", code="zip_entries")
+        raise FileRefused(
+            gettext("This zip file holds more than %(most)s entries.") % {"most": MOST_ENTRIES},
+            code="zip_entries",
+        )
 
 
 def _chosen(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
@@ -57,9 +62,13 @@ def _chosen(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     files = [entry for entry in entries if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")]
     chosen = [entry for entry in files if PurePosixPath(entry.filename).suffix.lower() in WANTED]
     if not chosen:
-        raise FileRefused("This zip file holds no FIT, TCX or GPX file.", code="zip_empty")
+        raise FileRefused(gettext("This zip file holds no FIT, TCX or GPX file."), code="zip_empty")
     if len(chosen) > MOST_FILES or sum(entry.file_size for entry in chosen) > MOST_UNPACKED:
-        raise FileRefused(f"Choose at most {MOST_FILES} activities, {MOST_UNPACKED >> 20} MB in all.", code="zip_size")
+        raise FileRefused(
+            gettext("Choose at most %(most)s activities, %(megabytes)s MB in all.")
+            % {"most": MOST_FILES, "megabytes": MOST_UNPACKED >> 20},
+            code="zip_size",
+        )
     return chosen
 
 
@@ -67,13 +76,13 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     path = PurePosixPath(entry.filename)
     wanders = path.is_absolute() or ".." in path.parts or "\\" in entry.orig_filename or ":" in path.parts[:1]
     if wanders or stat.S_ISLNK(entry.external_attr >> 16):
-        raise FileRefused("This zip file has entries that lead out of it.", code="zip_path")
+        raise FileRefused(gettext("This zip file has entries that lead out of it."), code="zip_path")
     if entry.flag_bits & 0x1:
-        raise FileRefused("This zip file is locked with a password.", code="zip_encrypted")
+        raise FileRefused(gettext("This zip file is locked with a password."), code="zip_encrypted")
     if entry.compress_type not in METHODS:
         raise _invalid()
     if entry.file_size > MOST_RATIO * max(entry.compress_size, 1_000):
-        raise FileRefused("This zip file unpacks to far more than an activity.", code="zip_bomb")
+        raise FileRefused(gettext("This zip file unpacks to far more than an activity."), code="zip_bomb")
 
 
 def _taken(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most_bytes: int) -> bytes:
@@ -83,9 +92,9 @@ def _taken(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most_bytes: int) ->
         while chunk := stream.read(CHUNK):
             taken += chunk
             if len(taken) > most_bytes:
-                raise FileRefused("A file in this zip file is too large.", code="too_large")
+                raise FileRefused(gettext("A file in this zip file is too large."), code="too_large")
     return bytes(taken)
 
 
 def _invalid() -> FileRefused:
-    return FileRefused("This is not a valid zip file.", code="zip_invalid")
+    return FileRefused(gettext("This is not a valid zip file."), code="zip_invalid")

@@ -6,6 +6,8 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from coaching.files import fit, gpx, packed, tcx
 from coaching.files.shapes import EARLIEST_YEAR, LONGEST, Budget, FileActivity, FileRefused, pulse
 
@@ -30,7 +32,10 @@ class Loose(NamedTuple):
 def files_in(name: str, content: bytes) -> Iterator[Loose]:
     """The file itself, or those in a zip. Raises FileRefused."""
     if len(content) > MOST_BYTES:
-        raise FileRefused(f"This file is larger than {MOST_BYTES >> 20} MB.", code="too_large")
+        raise FileRefused(
+            gettext("This file is larger than %(megabytes)s MB.") % {"megabytes": MOST_BYTES >> 20},
+            code="too_large",
+        )
     if not packed.is_packed(content):
         yield Loose(_name(name), content)
         return
@@ -59,8 +64,8 @@ def _parsed(content: bytes, budget: Budget) -> FileActivity:
     if b"<TrainingCenterDatabase" in head:
         return tcx.read(content, budget)
     if not content:
-        raise FileRefused("This file is empty.", code="empty")
-    raise FileRefused("This is not a FIT, TCX or GPX file.", code="unknown_format")
+        raise FileRefused(gettext("This file is empty."), code="empty")
+    raise FileRefused(gettext("This is not a FIT, TCX or GPX file."), code="unknown_format")
 
 
 def _fill_in(found: FileActivity) -> None:
@@ -81,11 +86,17 @@ def _fill_in(found: FileActivity) -> None:
 
 def _check(found: FileActivity) -> None:
     if found.started_at is None or not found.duration_s:
-        raise FileRefused("This file does not say when the activity was, or how long it took.", code="no_time")
+        raise FileRefused(gettext("This file does not say when the activity was, or how long it took."), code="no_time")
     if not datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC) <= found.started_at < datetime(2100, 1, 1, tzinfo=UTC):
-        raise FileRefused(f"It says that it was in {found.started_at.year}, which cannot be.", code="odd_year")
+        raise FileRefused(
+            gettext("It says that it was in %(year)s, which cannot be.") % {"year": found.started_at.year},
+            code="odd_year",
+        )
     if found.duration_s > LONGEST.total_seconds():
-        raise FileRefused(f"It says that it took more than {LONGEST.days} days, which cannot be.", code="too_long")
+        raise FileRefused(
+            gettext("It says that it took more than %(days)s days, which cannot be.") % {"days": LONGEST.days},
+            code="too_long",
+        )
 
 
 def _name(name: str) -> str:

@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from integrations.records import LapRecord, Sport
 
 MOST_POINTS = 500_000  # six days at one a second
@@ -58,7 +60,7 @@ class Budget:
 
     def spend(self) -> None:
         if time.thread_time() > self._end:
-            raise FileRefused("This file takes too long to read. Split it and try again.", code="too_slow")
+            raise FileRefused(gettext("This file takes too long to read. Split it and try again."), code="too_slow")
 
 
 def number(value: object, *, least: float = 0.0, most: float = 1e9) -> float | None:

@@ -1,5 +1,7 @@
 """TCX, Garmin's XML of laps and track points: https://www8.garmin.com/xmlschemas/TrainingCenterDatabasev2.xsd"""
 
+from django.utils.translation import gettext
+
 from coaching.files.gpx import moment, sport_of
 from coaching.files.markup import Reader, walk
 from coaching.files.shapes import MOST_POINTS, Budget, FileActivity, FileRefused, Point, pulse, written
@@ -15,7 +17,7 @@ def read(content: bytes, budget: Budget) -> FileActivity:
     reader = _Laps()
     walk(content, reader, budget, name="TCX")
     if not reader.found.laps:
-        raise FileRefused("This TCX file holds no activity.", code="tcx_empty")
+        raise FileRefused(gettext("This TCX file holds no activity."), code="tcx_empty")
     return reader.summed()
 
 
@@ -69,7 +71,7 @@ class _Laps(Reader):
     def _take_lap(self) -> None:
         fields, duration_s = self._lap, written(self._lap.get("TotalTimeSeconds", ""))
         if duration_s is None:
-            raise FileRefused("This TCX file has a lap without a length.", code="tcx_lap")
+            raise FileRefused(gettext("This TCX file has a lap without a length."), code="tcx_lap")
         if (kcal := written(fields.get("Calories", ""), most=100_000)) is not None:
             self._energy.append(kcal)
         distance_m = written(fields.get("DistanceMeters", ""))
@@ -89,7 +91,7 @@ class _Laps(Reader):
         if (at := moment(fields.get("Time", ""))) is None:
             return
         if len(self.found.points) >= MOST_POINTS:
-            raise FileRefused("This file holds more samples than we read.", code="too_many_points")
+            raise FileRefused(gettext("This file holds more samples than we read."), code="too_many_points")
         self.found.points.append(
             Point(
                 at=at,

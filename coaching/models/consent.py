@@ -27,10 +27,6 @@ class ConsentEntry(models.Model):
         verbose_name_plural = "consent entries"
         indexes = [models.Index(fields=["link", "-id"], name="consent_of_link")]
 
-    @property
-    def scope_words(self) -> list[str]:
-        return [str(Scope(scope).label) for scope in self.scopes if scope in Scope.values]
-
     def __str__(self) -> str:
         return f"{self.what} {', '.join(self.scopes)}"
 
@@ -38,3 +34,7 @@ class ConsentEntry(models.Model):
         if self.pk:
             raise TypeError("a consent entry is never changed")
         super().save(*args, **kwargs)
+
+    @property
+    def scope_words(self) -> list[str]:
+        return [str(Scope(scope).label) for scope in self.scopes if scope in Scope.values]

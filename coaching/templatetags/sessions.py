@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from lucide.templatetags.lucide import lucide
 
+from coaching.models import Scope
 from coaching.plain import lowered
 from coaching.sessions import Session
 
@@ -63,7 +64,13 @@ def session_name(session: Session) -> str:
 @register.filter
 def scope_list(scopes: Iterable[str]) -> str:
     """What a coach may see, in few words."""
-    return ", ".join(scope.replace("_", " ") for scope in scopes)
+    short = {
+        Scope.PLAN: gettext("plan"),
+        Scope.ACTIVITIES: gettext("activities"),
+        Scope.HEART_RATE: gettext("heart rate"),
+        Scope.NOTES: gettext("notes"),
+    }
+    return ", ".join(short[Scope(scope)] for scope in scopes if scope in Scope.values)
 
 
 @register.filter
