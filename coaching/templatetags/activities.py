@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from coaching import figures
+from coaching.models import Activity
 from coaching.models.activity import FILE
 from integrations import registry
 from integrations.models import Connection
@@ -20,6 +21,14 @@ register = template.Library()
 def wall_clock(moment: datetime, pattern: str) -> str:
     """The moment on its own clock; `date` would turn it to the viewer's."""
     return dateformat.format(moment, pattern)
+
+
+@register.simple_tag
+def local_time(activity: Activity, viewer: User) -> str:
+    """When it began, on the clock where it was done; whose clock that is, where the viewer's shows something else."""
+    start = figures.start_of(activity, viewer)
+    shown = dateformat.format(start.local, gettext("D j M Y, H:i"))
+    return f"{shown} ({start.zone})" if start.zone else shown
 
 
 @register.simple_tag
