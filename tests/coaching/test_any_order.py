@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from datetime import time, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def outcome(athlete: User, shares: Sequence[Share]) -> dict[str, Any]:
         "matches": {(numbers[m.share_id], names[m.activity_id or 0], m.how, m.percent) for m in matches},
         "pairs": {(frozenset((names[p.first_id], names[p.second_id])), p.state) for p in DuplicatePair.objects.all()},
         "merged": {
-            (names[row.pk], names[row.merged_into_id]) for row in Activity.objects.exclude(merged_into=None)
+            (names[row.pk], names[row.merged_into_id or 0]) for row in Activity.objects.exclude(merged_into=None)
         },
         "sums": set(totals.values_list("day", "source", "sport", "activities_n", "duration_s")),
     }  # fmt: skip
@@ -135,7 +136,9 @@ def shares_lives(shares: Sequence[Share], rng: random.Random) -> list[list[Step]
         [{"status": "declined"}, {"status": "accepted"}],
         [],
     ]
-    lives = [[lambda s=s, f=f: change(s, **f) for f in rng.choice(ways)] for s in shares[:2]]  # type: ignore[misc]
+    lives: list[list[Step]] = [
+        [partial(change, share, **fields) for fields in rng.choice(ways)] for share in shares[:2]
+    ]
     away: list[Step] = [lambda: change(shares[2], scheduled_for=DAY), lambda: change(shares[2], scheduled_for=NEXT)]
     return [*lives, rng.choice([away, []])]
 
@@ -158,7 +161,7 @@ def ends_with(account: Connection, shares: Sequence[Share], steps: Sequence[Step
 
 
 @settings(
-    max_examples=6,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
