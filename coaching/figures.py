@@ -61,8 +61,9 @@ def figures(activity: Activity, viewer: User, *, with_heart_rate: bool) -> list[
         (title, f"{write(speed)} {unit}" if speed else ""),
         (gettext("Ascent"), measures.height(activity.ascent_m, units) if activity.ascent_m is not None else ""),
         (gettext("Energy"), f"{activity.energy_kcal:.0f} kcal" if activity.energy_kcal else ""),
-        (gettext("Load"), f"{activity.load:.0f}" if activity.load is not None else ""),
     ]
+    if with_heart_rate:  # the load tells the heart rate to who knows the time
+        shown.append((gettext("Load"), f"{activity.load:.0f}" if activity.load is not None else ""))
     found = [Figure(name, value) if value else _missing(name, source) for name, value in shown]
     return found + _heart_rates(activity, source, with_heart_rate=with_heart_rate)
 

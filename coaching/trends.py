@@ -78,8 +78,11 @@ class _Measure:
         return f"{measures.trimmed(value, 1)} {self.unit}".strip()
 
 
-def weeks(athlete: User, viewer: User, today: date) -> list[Week]:
-    """The last 52, oldest first, weeks beginning as the viewer has set. One query."""
+def weeks(athlete: User, viewer: User, today: date, *, with_heart_rate: bool) -> list[Week]:
+    """The last 52, oldest first, weeks beginning as the viewer has set. One query.
+
+    Without heart rate there is no load: who knows the time could tell the one from the other.
+    """
     first = week_start(today, viewer.week_start) - timedelta(weeks=WEEKS - 1)
     found = {first + timedelta(weeks=number): Week(first + timedelta(weeks=number)) for number in range(WEEKS)}
     totals = DailyTotal.objects.filter(athlete=athlete, day__gte=first, day__lte=today)
@@ -89,6 +92,7 @@ def weeks(athlete: User, viewer: User, today: date) -> list[Week]:
     rows = totals.values_list("day", "sport").annotate(*(Sum(name) for name in fields))
     for day, sport, *values in rows.iterator():
         sums = Sums(*values)
+        sums.load *= with_heart_rate
         week = found[week_start(day, viewer.week_start)]
         week.sports[sport].add(sums)
         week.whole.add(sums)

@@ -1,15 +1,13 @@
 """Workouts in words, in the reader's units. Plain text: templates escape it."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
-from typing import Any
 
 from django.utils.translation import gettext, gettext_noop, ngettext
 
 from coaching import measures
+from coaching.extras_words import extras_in_words, kept_in_words
 from coaching.measures import Pool, trimmed
 from coaching.plain import lowered
 from integrations.records import (
@@ -28,8 +26,6 @@ from integrations.records import (
     WorkoutStep,
 )
 
-MOST_EXTRAS = 6
-MOST_EXTRA_LETTERS = 80
 SPORT_WORDS = {
     Sport.RUNNING: gettext_noop("Running"),
     Sport.CYCLING: gettext_noop("Cycling"),
@@ -97,7 +93,6 @@ LEADS = {Intensity.WARMUP: gettext_noop("Warm up"), Intensity.COOLDOWN: gettext_
 TAILS = {Intensity.REST: gettext_noop("rest"), Intensity.RECOVERY: gettext_noop("recovery")}
 
 # Keys of ids, pictures and other matters between programs.
-_FOR_PROGRAMS = re.compile(r"(Id|Uuid|Url|Image|Attribution|Index|locale|Provider)$")
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,7 @@ def _spoken(line: Line) -> str:
 
 def also_set(record: WorkoutRecord) -> str:
     """What a provider holds about the workout and its legs that we keep but do not understand."""
-    return _extras_in_words([record.extras, *(segment.extras for segment in record.segments)])
+    return extras_in_words([record.extras, *(segment.extras for segment in record.segments)])
 
 
 def sport_in_words(sport: str) -> str:
@@ -179,7 +174,11 @@ def _lines(steps: Sequence[Step], reader: _Reader) -> tuple[Line, ...]:
 
 def _group(repeat: RepeatStep, reader: _Reader) -> Line:
     inner = _lines(repeat.steps, reader)
-    notes = (repeat.notes, gettext("The last rest is left out.") if repeat.skip_last_rest else "", _kept(repeat.extras))
+    notes = (
+        repeat.notes,
+        gettext("The last rest is left out.") if repeat.skip_last_rest else "",
+        kept_in_words(repeat.extras),
+    )
     if repeat.count is None:
         until = _until(repeat.end, reader) or _measure(repeat.end, reader)
         text = gettext("As many rounds as possible, %(until)s") % {"until": until}
@@ -218,7 +217,7 @@ def _line(step: WorkoutStep, reader: _Reader) -> Line:
     return Line(
         text=_text(step, reader),
         detail=gettext("and %(second)s") % {"second": second} if second else "",
-        note=_sentences(step.notes, _kept(step.extras)),
+        note=_sentences(step.notes, kept_in_words(step.extras)),
         kind=step.intensity.value,
     )
 
@@ -338,60 +337,6 @@ def _equipment(step: WorkoutStep) -> str:
     if not step.equipment:
         return ""
     return gettext("with %(equipment)s") % {"equipment": gettext(EQUIPMENT_WORDS[step.equipment])}
-
-
-def _kept(extras: Mapping[str, Mapping[str, Any]]) -> str:
-    return _extras_in_words([extras])
-
-
-def _extras_in_words(levels: Iterable[Mapping[str, Mapping[str, Any]]]) -> str:
-    """Also set at Garmin: relative weight body weight. What only programs read (ids, pictures) is left out."""
-    found: dict[str, list[str]] = {}
-    for extras in levels:
-        for provider, kept in extras.items():
-            words = found.setdefault(provider, [])
-            words += [text for key, value in kept.items() if (text := _extra(key, value)) and text not in words]
-    said = gettext("Also set at %(provider)s: %(words)s.")
-    lines = [(slug.capitalize(), words) for slug, words in found.items() if words]
-    return " ".join(said % {"provider": provider, "words": _listed(words)} for provider, words in lines)
-
-
-def _listed(words: Sequence[str]) -> str:
-    left = len(words) - MOST_EXTRAS
-    return "; ".join(islice(words, MOST_EXTRAS)) + (gettext("; and %(n)s more") % {"n": left} if left > 0 else "")
-
-
-def _extra(key: str, value: Any) -> str:
-    if _FOR_PROGRAMS.search(key) or value in (None, "", False):
-        return ""
-    name = _plain(key)
-    if value is True:
-        return name
-    text = "; ".join(_values(value))
-    if not text:
-        return ""
-    return f"{name} {text}" if len(text) <= MOST_EXTRA_LETTERS else f"{name} {text[: MOST_EXTRA_LETTERS - 1]}…"
-
-
-def _values(value: Any) -> Iterator[str]:
-    """The words and numbers in a value; of a type object its key says it all."""
-    if isinstance(value, dict):
-        keys = [item for key, item in value.items() if key.endswith("Key")] or list(value.values())
-        for item in keys:
-            yield from _values(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _values(item)
-    elif value not in (None, ""):
-        yield _plain(str(value)) if isinstance(value, str) else trimmed(float(value), 2)
-
-
-def _plain(text: str) -> str:
-    """body weight, for BODY_WEIGHT and bodyWeight; sentences stay as they are."""
-    if " " in text:
-        return text
-    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
-    return re.sub(r"[_.]+", " ", text).strip().lower()
 
 
 def _sentences(*parts: str) -> str:

@@ -17,7 +17,7 @@ from coaching.permissions import coach_required
 def trends(request: HttpRequest) -> HttpResponse:
     """One's own weeks."""
     user = signed_in(request)
-    return _page(request, user, {"section": "activities"})
+    return _page(request, user, {"section": "activities"}, with_heart_rate=True)
 
 
 @require_GET
@@ -28,12 +28,13 @@ def trends_of_athlete(request: HttpRequest, link_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {"link": link, "tab": "weeks", "section": "athletes"}
     if Scope.ACTIVITIES not in link.scopes:
         return render(request, "coaching/trends.html", context)
-    return _page(request, link.athlete, context)
+    return _page(request, link.athlete, context, with_heart_rate=Scope.HEART_RATE in link.scopes)
 
 
-def _page(request: HttpRequest, athlete: User, context: dict[str, Any]) -> HttpResponse:
+def _page(request: HttpRequest, athlete: User, context: dict[str, Any], *, with_heart_rate: bool) -> HttpResponse:
     viewer = signed_in(request)
-    weeks = weekly.weeks(athlete, viewer, timezone.localdate(timezone=athlete.zone))
+    today = timezone.localdate(timezone=athlete.zone)
+    weeks = weekly.weeks(athlete, viewer, today, with_heart_rate=with_heart_rate)
     context |= {
         "is_shared": True,
         "weeks": [week for week in reversed(weeks) if week.whole.activities_n],

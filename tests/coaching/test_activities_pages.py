@@ -262,3 +262,19 @@ def test_an_activity_with_everything_takes_few_queries(
     page(as_athlete, found)
     with django_assert_max_num_queries(15):
         page(as_athlete, found)
+
+
+def test_the_load_tells_the_heart_rate_so_it_is_shared_with_it(
+    as_coach: Client, link: CoachingLink, athlete: User
+) -> None:
+    activity = stored(athlete, avg_hr=150)
+    pages = [reverse("coaching:activity", args=[activity.public_id]), _weeks_of(link)]
+    for scopes, told in (([Scope.ACTIVITIES], False), ([Scope.ACTIVITIES, Scope.HEART_RATE], True)):
+        CoachingLink.objects.filter(pk=link.pk).update(scopes=scopes)
+        for path in pages:
+            page = as_coach.get(path).text
+            assert (f"{activity.load:.0f}</" in page) == told, (path, scopes)
+
+
+def _weeks_of(link: CoachingLink) -> str:
+    return reverse("coaching:trends_of_athlete", args=[link.public_id])

@@ -29,7 +29,7 @@ def connect_garmin(visitor: Visitor, email: str, *, shots: bool = False) -> None
     visitor.go("/connections/")
     if shots:
         visitor.shot("connections-empty")
-    page.get_by_role("link", name="Connect Garmin Connect").click()
+    page.get_by_role("link", name="Connect Garmin Connect", exact=True).click()
     if shots:
         visitor.shot("connect-form")
     page.get_by_label("Garmin email").fill(email)
