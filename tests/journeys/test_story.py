@@ -105,10 +105,11 @@ def test_a_coach_shares_with_three_and_one_has_it_on_the_calendar(enter: Enter) 
     ada.shot("athlete-home")
     connect_garmin(ada, "athlete1@sandbox.example")
     import_it(ada, "6 × 400 m", "athlete1@sandbox.example")
-    coach.go("/deliveries/?state=delivered")
-    expect(coach.page.get_by_text("On the calendar")).to_be_visible()
+    coach.go("/deliveries/?state=delivered&q=400")
+    arrived = coach.page.get_by_role("listitem").filter(has_text="Ada Athlete").filter(has_text="6 × 400 m").first
+    expect(arrived.get_by_text("On the calendar")).to_be_visible()
     coach.shot("deliveries-delivered")
-    coach.page.get_by_role("link", name="Ada Athlete").click()
+    arrived.get_by_role("link").first.click()
     coach.shot("delivery")
 
 
