@@ -90,7 +90,7 @@ def weeks(athlete: User, viewer: User, today: date, *, with_heart_rate: bool) ->
         totals = totals.exclude(source__in=policies.standing().hidden_from_coach)
     fields = ("activities_n", "duration_s", "distance_m", "load")
     rows = totals.values_list("day", "sport").annotate(*(Sum(name) for name in fields))
-    for day, sport, *values in rows.iterator():
+    for day, sport, *values in rows:
         sums = Sums(*values)
         sums.load *= with_heart_rate
         week = found[week_start(day, viewer.week_start)]

@@ -110,7 +110,7 @@ TEMPLATES = [
                 "config.context.site",
                 "coaching.context.navigation",
             ],
-            "builtins": ["lucide.templatetags.lucide", "django.templatetags.static", "django.templatetags.i18n"],
+            "builtins": ["accounts.templatetags.icons", "django.templatetags.static", "django.templatetags.i18n"],
         },
     }
 ]

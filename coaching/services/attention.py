@@ -1,23 +1,24 @@
 """How a coach's athletes stand, and who needs the coach first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, Count, Min, OuterRef, Subquery, Value, When
+from django.db.models import Case, Count, ExpressionWrapper, Min, OuterRef, Q, Subquery, Value, When
+from django.db.models.fields import BooleanField
 from django.db.models.functions import Coalesce, JSONObject
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from accounts.models import User
 from coaching import policies
 from coaching.models import CoachingLink, DailyTotal, Delivery, DeliveryStatus, Scope, Share, ShareStatus
 from coaching.models.roster import CoachingLinkQuerySet
 from coaching.services import noting
-from coaching.sessions import Session
+from coaching.sessions import SHOWN
 from coaching.weeks import today_of
 from integrations.models import Resource, SyncStream
 
@@ -27,7 +28,16 @@ PLAN_ENDED_DAYS = 14  # after that it is no longer a plan that ends but none
 PATIENCE = timedelta(days=2)  # so long an offer may wait
 LOOK_BACK_DAYS = 7
 MOST_FAILURES = 3
-type Days = Mapping[tuple[int, date], Sequence[Session]]
+_ACCOUNTS = {
+    "needs_reauth": gettext_noop("The account asks for a new login"),
+    "paused": gettext_noop("The connection is paused"),
+    None: gettext_noop("No account is connected"),
+}
+_NEAR_ENDS = {
+    -1: gettext_noop("The plan ended yesterday."),
+    0: gettext_noop("The plan ends today."),
+    1: gettext_noop("The plan ends tomorrow."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,8 @@ class Concern:
 def watched(coach: User) -> CoachingLinkQuerySet:
     """The coach's athletes with all that lists say about each, in one query however many there are.
 
-    Annotated: account, account_since, as_of, last_day (of an activity), plan_until, next_on, next_name, offered_n,
-    offered_since, failures, unread_n. What the athlete does not share is None.
+    Annotated: account, account_since, as_of, last_day (of an activity), past (of what was planned lately), plan_until,
+    next_on, next_name, offered_n, offered_since, failures, unread_n. What the athlete does not share is None.
     """
     return (
         CoachingLink.objects.active_for_coach(coach)
@@ -57,9 +67,9 @@ def watched(coach: User) -> CoachingLinkQuerySet:
     )
 
 
-def concerns(links: Iterable[CoachingLink], days: Days) -> list[Concern]:
-    """Everything about these athletes that wants the coach, the most urgent first; `days` holds the last week."""
-    found = [concern for link in links for concern in _about(link, days)]
+def concerns(links: Iterable[CoachingLink]) -> list[Concern]:
+    """Everything about these athletes, as `watched` read them, that wants the coach: the most urgent first."""
+    found = [concern for link in links for concern in _about(link)]
     return sorted(found, key=lambda concern: (concern.rank, -concern.number, str(concern.link.athlete)))
 
 
@@ -77,13 +87,18 @@ def _as_of() -> Subquery:
 
 def _of_plan() -> dict[str, Any]:
     mine = Share.objects.filter(link=OuterRef("pk"))
+    here = timezone.now().date()  # by UTC; every athlete's own day is this one or a neighbour of it
     standing = mine.standing().exclude(scheduled_for=None)
-    coming = standing.filter(scheduled_for__gte=timezone.now().date()).order_by("scheduled_for", "pk")
+    coming = standing.filter(scheduled_for__gte=here).order_by("scheduled_for", "pk")
+    lately = mine.filter(scheduled_for__range=(here - timedelta(days=LOOK_BACK_DAYS + 1), here), status__in=SHOWN)
+    lately = lately.exclude(status=ShareStatus.DECLINED, match__activity=None).order_by("scheduled_for", "pk")
+    is_done = ExpressionWrapper(Q(match__activity__isnull=False), output_field=BooleanField())
     offers = mine.filter(status=ShareStatus.OFFERED).order_by().values("link")
     failed = Delivery.objects.filter(share__link=OuterRef("pk"), status=DeliveryStatus.FAILED)
     failed = failed.filter(share__status=ShareStatus.ACCEPTED).order_by("-pk")
     failure = JSONObject(share="share__public_id", name="revision__name", detail="error_detail", code="error_code")
     return {
+        "past": ArraySubquery(lately.values_list(JSONObject(day="scheduled_for", is_done=is_done))),
         "plan_until": Subquery(standing.order_by("-scheduled_for").values("scheduled_for")[:1]),
         "next_on": Subquery(coming.values("scheduled_for")[:1]),
         "next_name": Subquery(coming.values("revision__name")[:1]),
@@ -100,11 +115,11 @@ def _last_day() -> Case:
     return Case(When(scopes__contains=[Scope.ACTIVITIES], then=Subquery(shown.values("day")[:1])), default=Value(None))
 
 
-def _about(link: Any, days: Days) -> list[Concern]:
+def _about(link: Any) -> list[Concern]:
     return [
         concern
         for concern in (
-            _failed(link), _account(link), _missed(link, days), _silent(link), _ending(link), _unanswered(link)
+            _failed(link), _account(link), _missed(link), _silent(link), _ending(link), _unanswered(link)
         )
         if concern
     ]  # fmt: skip
@@ -126,25 +141,19 @@ def _failed(link: Any) -> Concern | None:
 def _account(link: Any) -> Concern | None:
     if link.account in ("active", "pending"):
         return None
-    what = {
-        "needs_reauth": gettext("The account asks for a new login"),
-        "paused": gettext("The connection is paused"),
-        None: gettext("No account is connected"),
-    }[link.account]
+    what = gettext(_ACCOUNTS[link.account])
     number = max((timezone.now() - (link.account_since or link.started_at)).days, 0)
     rank = 2 if link.account else 5  # what worked once and broke comes before what never worked
     return Concern(link, "account", rank, number, f"{what}{_for_days(number)}.", gettext("Write a note"), _notes(link))
 
 
-def _missed(link: Any, days: Days) -> Concern | None:
+def _missed(link: Any) -> Concern | None:
+    if not link.past:
+        return None
     today = today_of(link.athlete)
-    week = [
-        session
-        for ago in range(1, LOOK_BACK_DAYS + 1)
-        for session in days.get((link.athlete_id, today - timedelta(days=ago)), ())
-        if session.state in ("done", "missed")
-    ]
-    number = sum(session.state == "missed" for session in week)
+    first, last = (today - timedelta(days=ago) for ago in (LOOK_BACK_DAYS, 1))
+    week = [planned for planned in link.past if first.isoformat() <= planned["day"] <= last.isoformat()]
+    number = sum(not planned["is_done"] for planned in week)
     if not number:
         return None
     words = gettext("%(number)s of %(whole)s sessions of the last %(days)s days missed.") % {
@@ -189,10 +198,8 @@ def _unanswered(link: Any) -> Concern | None:
 
 def _end_in_words(left: int) -> str:
     """Of the plan's last day; `left` is below 0 when it is over."""
-    near = {-1: gettext("The plan ended yesterday."), 0: gettext("The plan ends today.")}
-    near[1] = gettext("The plan ends tomorrow.")
-    if left in near:
-        return near[left]
+    if left in _NEAR_ENDS:
+        return gettext(_NEAR_ENDS[left])
     if left < 0:
         return gettext("The plan ended %(days)s days ago.") % {"days": -left}
     return gettext("The plan ends in %(days)s days.") % {"days": left}

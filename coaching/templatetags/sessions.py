@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from django import template
+from django.urls import reverse
 from django.utils import dateformat
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from lucide.templatetags.lucide import lucide
 
@@ -85,15 +87,39 @@ def movable(session: Session) -> bool:
 
 
 @register.simple_tag
-def session_icon(session: Session, size: int = 16) -> SafeString:
-    return _icon(MARKS[code_of(session)].icon, size)
+def calendar_session(session: Session, day: str, back: str, *, compact: bool = False) -> SafeString:
+    """One session in a cell of the calendar; a planned one can be moved, and says so to the script.
+
+    `day` is the cell's, `back` the page's address. A page has hundreds of them, so it is no template of its own.
+    """
+    name, word, mark = name_of(session), session.word, MARKS[code_of(session)]
+    hidden = " visually-hidden" if compact else ""
+    shown = format_html(
+        '{}<span class="name{}">{}</span><span class="word{}">{}</span>',
+        lucide(mark.icon, size=16), hidden, name, hidden, word,
+    )  # fmt: skip
+    if session.share is None:
+        return format_html('<span class="session {}" title="{}: {}">{}</span>', mark.tone, name, word, shown)
+    share_id = session.share.public_id
+    address = reverse("coaching:delivery", args=[share_id])
+    if not movable(session):
+        return format_html(
+            '<a class="session {}" id="s-{}" href="{}" title="{}: {}">{}</a>',
+            mark.tone, share_id, address, name, word, shown,
+        )  # fmt: skip
+    move = reverse("coaching:move", args=[share_id])
+    return format_html(
+        '<a class="session {}" id="s-{}" draggable="true" data-move="{}" data-day="{}" data-name="{}" data-open="{}"'
+        ' href="{}?back={}" title="{}: {}">{}</a>',
+        mark.tone, share_id, move, day, name, address, move, quote(back), name, word, shown,
+    )  # fmt: skip
 
 
 @register.simple_tag
 def session_badge(session: Session) -> SafeString:
     """The word with its shape."""
     mark = MARKS[code_of(session)]
-    return format_html('<span class="badge {}">{}{}</span>', mark.tone, _icon(mark.icon, 16), _word(session))
+    return format_html('<span class="badge {}">{}{}</span>', mark.tone, lucide(mark.icon, size=16), _word(session))
 
 
 @register.simple_tag
@@ -102,7 +128,7 @@ def session_chip(session: Session) -> SafeString:
     mark = MARKS[code_of(session)]
     return format_html(
         '<span class="badge {}">{}<span class="clip-line">{}</span> · {}</span>',
-        mark.tone, _icon(mark.icon, 16), name_of(session), _word(session),
+        mark.tone, lucide(mark.icon, size=16), name_of(session), _word(session),
     )  # fmt: skip
 
 
@@ -115,14 +141,14 @@ def day_mark(day: date, sessions: Sequence[Session] = ()) -> SafeString:
         return format_html(
             '<span class="mark" title="{}">{}<span class="visually-hidden">{}</span></span>',
             said,
-            _icon("dot", 16),
+            lucide("dot", size=16),
             said,
         )
     worst = min(sessions, key=lambda each: WEIGHT.index(code_of(each)))
     mark = MARKS[code_of(worst)]
     return format_html(
         '<span class="mark {}" title="{}">{}<span class="visually-hidden">{}</span></span>',
-        mark.tone, said, _icon(mark.icon, 16), said,
+        mark.tone, said, lucide(mark.icon, size=16), said,
     )  # fmt: skip
 
 
@@ -133,7 +159,7 @@ def strip(days: Iterable[tuple[date, Sequence[Session]]]) -> SafeString:
 
 @register.simple_tag
 def concern_icon(reason: str) -> SafeString:
-    return _icon(CONCERNS[reason], 16)
+    return lucide(CONCERNS[reason], size=16)
 
 
 @register.simple_tag
@@ -149,13 +175,10 @@ def marks_legend() -> list[Mapping[str, Any]]:
         "unplanned": gettext("not planned"),
     }
     return [
-        {"icon": _icon(MARKS[code].icon, 16), "tone": MARKS[code].tone, "word": word} for code, word in words.items()
+        {"icon": lucide(MARKS[code].icon, size=16), "tone": MARKS[code].tone, "word": word}
+        for code, word in words.items()
     ]
 
 
 def _word(session: Session) -> str:
     return str(session.word)
-
-
-def _icon(name: str, size: int) -> SafeString:
-    return mark_safe(lucide(name, size=size))  # noqa: S308 - an icon of the package, by a name of ours

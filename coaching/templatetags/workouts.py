@@ -3,10 +3,10 @@
 from typing import Any, Literal
 
 from django import template
-from django.utils.safestring import SafeString, mark_safe
-from lucide.templatetags.lucide import lucide
+from django.utils.safestring import SafeString
 
 from accounts.models import Units
+from accounts.templatetags.icons import lucide
 from coaching import charts, measures, words
 from integrations.records import Sport, WorkoutRecord
 
@@ -55,7 +55,7 @@ def totals(record: WorkoutRecord) -> charts.Totals:
 @register.simple_tag
 def sport_icon(sport: str, size: int = 16) -> SafeString:
     name = SPORT_ICONS.get(Sport(sport), OTHER_ICON) if sport in Sport else OTHER_ICON
-    return mark_safe(lucide(name, size=size))  # noqa: S308 - an icon of the package, by a name of ours
+    return lucide(name, size=size)
 
 
 @register.filter

@@ -2,6 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files.storage import default_storage
+from django.db.models import OuterRef, Subquery
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,7 +17,7 @@ from coaching.models import Activity, ActivityFile, DuplicatePair, Match
 from coaching.models.activity import FILE
 from coaching.services import detailing
 from coaching.services.detailing import Original, State
-from integrations.models import Connection, SyncStream
+from integrations.models import Connection, Resource, SyncStream
 
 MOST_LOOKS = 40  # of the page, until it asks its reader whether to go on
 
@@ -50,7 +51,7 @@ def activity(request: HttpRequest, activity_id: UUID) -> HttpResponse:
         "start": figures.start_of(found, user),
         "figures": figures.figures(found, user, with_heart_rate=with_heart_rate),
         "source": figures.source_name(found.source),
-        "as_of": _as_of(found),
+        "as_of": found.read_at or found.updated_at,  # of a file: when it was brought
         "is_own": is_own,
         "is_upload": found.source == FILE,
         "match": _match(found, user),
@@ -95,8 +96,11 @@ def download(request: HttpRequest, activity_id: UUID) -> HttpResponse | FileResp
     return FileResponse(default_storage.open(original.path), as_attachment=True, filename=name)
 
 
-def _visible(user: User, activity_id: UUID) -> Activity:
-    rows = Activity.objects.visible_to(user).select_related("athlete", "connection__provider")
+def _visible(user: User, activity_id: UUID) -> Any:
+    """With the planned workout that it was, and when its source was last read."""
+    streams = SyncStream.objects.filter(connection=OuterRef("connection"), resource=Resource.ACTIVITIES)
+    rows = Activity.objects.visible_to(user).annotate(read_at=Subquery(streams.values("last_success_at")[:1]))
+    rows = rows.select_related("athlete", "connection__provider", "match__share__revision", "match__share__link")
     return get_object_or_404(rows, public_id=activity_id)
 
 
@@ -133,16 +137,10 @@ def _original(found: Activity, user: User, *, ask: bool = False) -> Original:
 
 def _match(found: Activity, user: User) -> dict[str, Any] | None:
     """The planned workout that this was, where the viewer is the one who planned it or the one who did it."""
-    match = Match.objects.filter(activity=found).select_related("share__revision", "share__link").first()
+    match: Match | None = getattr(found, "match", None)  # Django's way to say that there is none is an AttributeError
     if match is None or user.pk not in {match.share.link.coach_id, match.share.link.athlete_id}:
         return None
     return {"match": match, "share": match.share}
-
-
-def _as_of(found: Activity) -> Any:
-    """When its source was last asked; of a file, when it was brought."""
-    streams = SyncStream.objects.filter(connection=found.connection_id, resource="activities")
-    return streams.values_list("last_success_at", flat=True).first() or found.updated_at
 
 
 def require_upload(user: User, activity_id: UUID) -> ActivityFile:

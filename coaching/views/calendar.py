@@ -30,9 +30,19 @@ PAGE = 25
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """A column, written out once and not for every athlete."""
+
+    on: date
+    iso: str
+    label: str
+    is_today: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     link: CoachingLink
-    cells: Sequence[tuple[date, Sequence[Session]]]
+    cells: Sequence[tuple[Day, Sequence[Session]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +53,10 @@ class Span:
     first: date
     last: date
 
-    @property
-    def days(self) -> list[date]:
-        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+    def days(self, today: date) -> list[Day]:
+        shown = [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+        pattern = gettext("D j M")
+        return [Day(day, day.isoformat(), dateformat.format(day, pattern), day == today) for day in shown]
 
     @property
     def earlier(self) -> date:
@@ -67,15 +78,16 @@ def calendar(request: HttpRequest) -> HttpResponse:
     form = RosterFilterForm(request.GET)
     page = slice_of(form.narrow(links).order_by("athlete__display_name", "pk"), request.GET.get("page"), PAGE)
     form.offer(page.rows)
-    days = sessions.between(coach, [link.athlete_id for link in page], span.first, span.last)
+    days = sessions.of_links(coach, page.rows, span.first, span.last)
+    columns = span.days(here)
     context: dict[str, Any] = {
         "span": span,
+        "columns": columns,
         "is_month": span.view == "month",
-        "today": here,
         "form": form,
         "filtered": form.is_narrow,
         "page": page,
-        "rows": [_row(link, span, days) for link in page],
+        "rows": [_row(link, columns, days) for link in page],
         "section": "calendar",
     }
     return render(request, "coaching/calendar.html", context)
@@ -160,8 +172,8 @@ def _span(request: HttpRequest, here: date, starts_on: int) -> Span:
     return Span("week", first, first + WEEK - timedelta(days=1))
 
 
-def _row(link: CoachingLink, span: Span, days: Mapping[tuple[int, date], Sequence[Session]]) -> Row:
-    return Row(link, [(day, days.get((link.athlete_id, day), ())) for day in span.days])
+def _row(link: CoachingLink, columns: Sequence[Day], days: Mapping[tuple[int, date], Sequence[Session]]) -> Row:
+    return Row(link, [(day, days.get((link.athlete_id, day.on), ())) for day in columns])
 
 
 def _back(request: HttpRequest, share: Share) -> str:

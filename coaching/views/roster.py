@@ -39,7 +39,7 @@ def athletes(request: HttpRequest) -> HttpResponse:
     form.offer(page.rows)
     here = today_of(coach)
     first, last = here - timedelta(days=STRIP_DAYS), here + timedelta(days=1)  # an athlete's own day differs by one
-    days = sessions.between(coach, [link.athlete_id for link in page], first, last)
+    days = sessions.of_links(coach, page.rows, first, last)
     context: dict[str, Any] = {
         "form": form,
         "filtered": form.is_narrow,

@@ -1,6 +1,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -32,10 +32,10 @@ def today(request: HttpRequest) -> HttpResponse:
     """Who needs the coach first, what is on today, and whether what is shown is fresh."""
     coach = signed_in(request)
     links: list[Any] = list(attention.watched(coach))  # with what the query annotates
-    here = today_of(coach)  # athletes' own days differ from it by one at most
-    first, last = here - timedelta(days=attention.LOOK_BACK_DAYS + 1), here + timedelta(days=1)
-    days = sessions.between(coach, [link.athlete_id for link in links], first, last)
-    found = attention.concerns(links, days)
+    here = today_of(coach)
+    own_days = [today_of(link.athlete) for link in links] or [here]
+    days = sessions.of_links(coach, links, min(own_days), max(own_days))
+    found = attention.concerns(links)
     context: dict[str, Any] = {
         "links": links,
         "day": here,

@@ -260,7 +260,7 @@ def test_an_activity_with_everything_takes_few_queries(
     found = upload(athlete, "run.fit", run_file())[0].activity
     assert found
     page(as_athlete, found)
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(8):
         page(as_athlete, found)
 
 

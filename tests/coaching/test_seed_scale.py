@@ -2,10 +2,12 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from coaching.models import Activity, CoachingLink
+from coaching.models import Activity, CoachingLink, Group, Share, Workout
 from tests.coaching import history
 
 pytestmark = pytest.mark.django_db
@@ -31,3 +33,14 @@ def test_it_makes_nobody_up_where_people_are_real(settings: Settings) -> None:
     with pytest.raises(CommandError, match="demo"):
         call_command("seed_scale", "--athletes", "1", "--activities", "1")
     assert not User.objects.exists()
+
+
+def test_they_have_plans_around_today_and_groups_and_did_a_part_of_it() -> None:
+    for _ in range(2):
+        call_command("seed_scale", "--athletes", "5", "--activities", "200", "--days", "40", verbosity=0)
+        shares = Share.objects.filter(link__coach__email="scale.coach@example.org")
+        assert shares.count() == 5 * 8 * 5
+        assert shares.filter(match__activity__isnull=False, scheduled_for__lt=timezone.now().date()).exists()
+        assert not shares.filter(match__isnull=False).exclude(match__activity__day=F("scheduled_for")).exists()
+        assert sum(group.members.count() for group in Group.objects.all()) == 5
+        assert Workout.objects.count() == 12

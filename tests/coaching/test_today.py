@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from coaching import policies, sessions
+from coaching import policies
 from coaching.models import CoachingLink, Delivery, Share
 from coaching.services import attention
 from coaching.weeks import today_of
@@ -32,18 +32,12 @@ def ben(coach: User, garmin_provider: Provider) -> CoachingLink:
 def reasons(coach: User) -> list[tuple[str, str]]:
     """(who, why) in the order of the list."""
     links = list(attention.watched(coach))
-    here = today_of(coach)
-    ids = [link.athlete_id for link in links]
-    days = sessions.between(coach, ids, here - timedelta(days=9), here + timedelta(days=1))
-    return [(str(found.link.athlete), found.reason) for found in attention.concerns(links, days)]
+    return [(str(found.link.athlete), found.reason) for found in attention.concerns(links)]
 
 
 def words(coach: User) -> str:
     links = list(attention.watched(coach))
-    here = today_of(coach)
-    ids = [link.athlete_id for link in links]
-    days = sessions.between(coach, ids, here - timedelta(days=9), here + timedelta(days=1))
-    return " ".join(found.words for found in attention.concerns(links, days))
+    return " ".join(found.words for found in attention.concerns(links))
 
 
 def test_nobody_needs_anything_where_all_is_well(as_coach: Client, coach: User, ben: CoachingLink) -> None:
