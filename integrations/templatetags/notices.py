@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.utils.translation import get_language
 
 from accounts.models import User
 from integrations import overview, waiting
@@ -22,3 +23,9 @@ def provider_notices(context: template.Context) -> dict[str, Any]:
 def place_in_queue(job: SyncJob, provider: Provider) -> Place | None:
     """Counts only while the provider may not be read from."""
     return waiting.place_of_sync(job, provider)
+
+
+@register.filter
+def inside(text: str) -> str:
+    """As it stands within a sentence; German nouns keep their capitals."""
+    return text if (get_language() or "").startswith("de") else text.lower()
