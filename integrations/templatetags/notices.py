@@ -6,7 +6,7 @@ from django import template
 from django.utils.translation import get_language
 
 from accounts.models import User
-from integrations import overview, waiting
+from integrations import overview, waiting, wording
 from integrations.models import Provider, SyncJob
 from integrations.waiting import Place
 
@@ -29,3 +29,9 @@ def place_in_queue(job: SyncJob, provider: Provider) -> Place | None:
 def inside(text: str) -> str:
     """As it stands within a sentence; German nouns keep their capitals."""
     return text if (get_language() or "").startswith("de") else text.lower()
+
+
+@register.filter
+def told(words: str) -> str:
+    """What a row keeps in English, in the reader's language."""
+    return wording.told(words)
