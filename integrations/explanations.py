@@ -210,6 +210,7 @@ SENT_BY = {
     "app": _("Open your authenticator app for the code."),
 }
 LOST = _("{p} no longer accepts the login we have")
+LOST_ANYHOW = _("It was refused when we last used it.")
 LOST_WHY = {
     "invalid_grant": _("It ended: after a long time, a changed password, or because you removed the app there."),
     "renewal_failing": _("For four days it could not be renewed."),
@@ -266,7 +267,7 @@ def of_connection(connection: Connection, latest: SyncJob | None = None) -> Expl
     """The state of a live connection; `latest` is its newest sync that ended or runs."""
     name, status = connection.provider.name, connection.status
     if status == Connection.Status.NEEDS_REAUTH:
-        why = gettext(LOST_WHY.get(connection.status_reason, _("It was refused when we last used it.")))
+        why = gettext(LOST_WHY.get(connection.status_reason, LOST_ANYHOW))
         return Explanation(_said(LOST, name), why, gettext("Log in again. Your library and settings are kept."))
     if status == Connection.Status.PAUSED:
         why = PAUSE_PROBLEMS.get(connection.status_reason, _("{p} could not be reached when you wanted to go on."))
