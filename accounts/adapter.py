@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 
 from accounts import audit, confirming, newcomers
 from accounts.models import AuditEntry, User
@@ -56,7 +57,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         methods = super().get_reauthentication_methods(user)
         if methods or not user.is_authenticated:
             return list(methods)
-        return [{"id": "again", "description": "Log in again", "url": reverse("accounts:log_in_again")}]
+        return [{"id": "again", "description": gettext("Log in again"), "url": reverse("accounts:log_in_again")}]
 
     def get_from_email(self) -> str:
         return str(settings.DEFAULT_FROM_EMAIL)

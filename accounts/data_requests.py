@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from accounts import audit, erasing, exporting
 from accounts.models import AuditEntry, DataRequest, User
@@ -76,11 +77,12 @@ def _erase(request: DataRequest) -> int:
     if not erasing.is_ready(request):
         _settle(request, status=Status.WAITING, attempts=0, not_before=Now() + LOOK_AGAIN)
         return 0
-    address = request.address
+    address, language = request.address, request.user.language
     with transaction.atomic():
         report = erasing.erase(request)
         _settle(request, status=Status.DONE, report=report, address="", finished_at=Now())
-    _say_goodbye(address, report)
+    with translation.override(language):
+        _say_goodbye(address, report)
     return 1
 
 
@@ -94,7 +96,7 @@ def _say_goodbye(address: str, report: dict[str, object]) -> None:
     text = render_to_string("email/erased.txt", context)
     try:
         html = render_to_string("email/erased.html", context)
-        send_mail("Your account is deleted", text, None, [address], html_message=html)
+        send_mail(gettext("Your account is deleted"), text, None, [address], html_message=html)
     except OSError as exc:
         log.warning("goodbye_not_mailed", reason=type(exc).__name__)
 

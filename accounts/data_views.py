@@ -8,6 +8,8 @@ from django.contrib.auth import logout
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import data_requests, privacy
@@ -20,8 +22,8 @@ Kind, Status = DataRequest.Kind, DataRequest.Status
 
 class ErasureForm(forms.Form):
     email = forms.CharField(
-        label="Your email address",
-        help_text="Type it to say that you mean it.",
+        label=_("Your email address"),
+        help_text=_("Type it to say that you mean it."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -32,7 +34,7 @@ class ErasureForm(forms.Form):
     def clean_email(self) -> str:
         typed = str(self.cleaned_data["email"]).strip()
         if typed.lower() != self.user.email.lower():
-            raise forms.ValidationError("This is not the address you log in with.")
+            raise forms.ValidationError(gettext("This is not the address you log in with."))
         return typed
 
 
@@ -69,6 +71,8 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data_requests.ask(user, Kind.ERASURE)
         logout(request)
-        messages.success(request, "Your account is closed. All of it is deleted within a day; a last mail says so.")
+        messages.success(
+            request, gettext("Your account is closed. All of it is deleted within a day; a last mail says so.")
+        )
         return redirect("account_login")
     return render(request, "account/delete.html", {"form": form, "section": "account"})

@@ -9,22 +9,26 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from django.core.files import File
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import privacy
 from accounts.models import DataRequest
 
-READ_ME = """This is what {site} keeps about {email}, as of {at:%Y-%m-%d %H:%M} UTC.
+READ_ME = gettext_noop("""This is what {site} keeps about {email}, as of {at} UTC.
 
 Each folder is one part of the product. The .json files hold lists of rows with plain names; times are in UTC.
 Passwords, keys and the secrets of connected accounts are not part of it: nobody can read them, we cannot either.
-"""
+""")
 
 
 def build(request: DataRequest, *, site: str) -> None:
     """Write the zip into the request. Runs over by half are simply begun again."""
     with tempfile.TemporaryFile() as raw:
         with ZipFile(raw, "w", ZIP_DEFLATED) as archive:
-            words = READ_ME.format(site=site, email=request.user.email, at=request.created_at)
+            with translation.override(request.user.language):
+                at = f"{request.created_at:%Y-%m-%d %H:%M}"
+                words = gettext(READ_ME).format(site=site, email=request.user.email, at=at)
             archive.writestr("README.txt", words)
             for part in privacy.parts():
                 for document in part.export(request.user):

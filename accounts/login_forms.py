@@ -11,6 +11,7 @@ from allauth.usersessions.models import UserSession
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts import newcomers
 from accounts.models import User
@@ -60,5 +61,5 @@ class EndSessionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if not self.errors and not cleaned.get("session") and not cleaned.get("which"):
-            raise forms.ValidationError("Choose a session.")
+            raise forms.ValidationError(gettext("Choose a session."))
         return cleaned

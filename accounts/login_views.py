@@ -8,6 +8,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import audit
@@ -36,7 +37,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         return render(request, "usersessions/usersession_list.html", {"sessions": found, "section": "account"})
     form = EndSessionForm(request.POST, user=user)
     if not form.is_valid():
-        messages.error(request, "That session is over already.")
+        messages.error(request, gettext("That session is over already."))
         return redirect("accounts:sessions")
     return _end(request, user, form)
 
@@ -51,5 +52,6 @@ def _end(request: HttpRequest, user: User, form: EndSessionForm) -> HttpResponse
     if leaves:
         logout(request)
         return redirect("account_login")
-    messages.success(request, f"{len(ended)} session{'' if len(ended) == 1 else 's'} ended.")
+    words = ngettext("%(n)s session ended.", "%(n)s sessions ended.", len(ended)) % {"n": len(ended)}
+    messages.success(request, words)
     return redirect("accounts:sessions")

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.csp import CSP
+from django.utils.translation import gettext
 from django.views.decorators.csp import csp_override
 
 from accounts.models import User
@@ -46,7 +47,9 @@ class SecondFactorMiddleware:
             return None
         if Authenticator.objects.filter(user=user, type__in=FACTORS).exists():
             return None
-        messages.warning(request, "You work in operations, so your account needs a second factor. Set one up to go on.")
+        messages.warning(
+            request, gettext("You work in operations, so your account needs a second factor. Set one up to go on.")
+        )
         return HttpResponseRedirect(reverse("mfa_index"))
 
 

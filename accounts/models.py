@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext_lazy as _
 
 from accounts.managers import UserManager
 from integrations.encryption import Context, KeyRing, open_sealed, seal
@@ -19,18 +20,18 @@ def validate_time_zone(value: str) -> None:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValidationError("Choose a time zone such as Europe/Lisbon.", code="time_zone") from None
+        raise ValidationError(_("Choose a time zone such as Europe/Lisbon."), code="time_zone") from None
 
 
 class Units(models.TextChoices):
-    METRIC = "metric", "Metric (km, kg)"
-    IMPERIAL = "imperial", "Imperial (miles, lb)"
+    METRIC = "metric", _("Metric (km, kg)")
+    IMPERIAL = "imperial", _("Imperial (miles, lb)")
 
 
 class Theme(models.TextChoices):
-    AUTO = "auto", "As my device"
-    LIGHT = "light", "Light"
-    DARK = "dark", "Dark"
+    AUTO = "auto", _("As my device")
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
 
 
 class Language(models.TextChoices):
@@ -41,8 +42,8 @@ class Language(models.TextChoices):
 class WeekStart(models.IntegerChoices):
     """As `date.weekday()` counts."""
 
-    MONDAY = 0, "Monday"
-    SUNDAY = 6, "Sunday"
+    MONDAY = 0, _("Monday")
+    SUNDAY = 6, _("Sunday")
 
 
 class User(AbstractUser):
@@ -261,15 +262,15 @@ class LoginApplication(models.Model):
 class TokenScope(models.TextChoices):
     """What a script may do with a token; a login may do all of it."""
 
-    PROFILE_READ = "profile:read", "Read my profile"
-    ATHLETES_READ = "athletes:read", "Read my athletes and invitations"
-    ATHLETES_WRITE = "athletes:write", "Invite athletes"
-    LIBRARY_READ = "library:read", "Read my workouts"
-    LIBRARY_WRITE = "library:write", "Create and change my workouts"
-    SHARING_READ = "sharing:read", "Read shared workouts and whether they arrived"
-    SHARING_WRITE = "sharing:write", "Share workouts with my athletes"
-    TRAINING_READ = "training:read", "Read activities and the calendar"
-    CONNECTIONS_READ = "connections:read", "Read how my connected accounts stand"
+    PROFILE_READ = "profile:read", _("Read my profile")
+    ATHLETES_READ = "athletes:read", _("Read my athletes and invitations")
+    ATHLETES_WRITE = "athletes:write", _("Invite athletes")
+    LIBRARY_READ = "library:read", _("Read my workouts")
+    LIBRARY_WRITE = "library:write", _("Create and change my workouts")
+    SHARING_READ = "sharing:read", _("Read shared workouts and whether they arrived")
+    SHARING_WRITE = "sharing:write", _("Share workouts with my athletes")
+    TRAINING_READ = "training:read", _("Read activities and the calendar")
+    CONNECTIONS_READ = "connections:read", _("Read how my connected accounts stand")
 
 
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):

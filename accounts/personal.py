@@ -7,6 +7,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from accounts import privacy
 from accounts.models import AccessToken, AuditEntry, KeptAnswer, Language, Theme, Units, User, WeekStart
@@ -53,13 +54,13 @@ def _begin(user: User) -> None:
 
 def _erase(user: User) -> Mapping[str, int]:
     counts = {
-        "addresses": privacy.delete(EmailAddress.objects.filter(user=user)),
-        "second factors": privacy.delete(Authenticator.objects.filter(user=user)),
-        "logins elsewhere": privacy.delete(SocialAccount.objects.filter(user=user)),
-        "access tokens": privacy.delete(AccessToken.objects.filter(user=user)),
-        "answers kept for scripts": privacy.delete(KeptAnswer.objects.filter(user=user)),
-        "sessions": privacy.delete(UserSession.objects.filter(user=user)),
-        "files of earlier exports": _drop_exports(user),
+        gettext_noop("addresses"): privacy.delete(EmailAddress.objects.filter(user=user)),
+        gettext_noop("second factors"): privacy.delete(Authenticator.objects.filter(user=user)),
+        gettext_noop("logins elsewhere"): privacy.delete(SocialAccount.objects.filter(user=user)),
+        gettext_noop("access tokens"): privacy.delete(AccessToken.objects.filter(user=user)),
+        gettext_noop("answers kept for scripts"): privacy.delete(KeptAnswer.objects.filter(user=user)),
+        gettext_noop("sessions"): privacy.delete(UserSession.objects.filter(user=user)),
+        gettext_noop("files of earlier exports"): _drop_exports(user),
     }
     user.groups.clear()
     user.user_permissions.clear()
@@ -67,7 +68,7 @@ def _erase(user: User) -> Mapping[str, int]:
     User.objects.filter(pk=user.pk).update(
         **NOBODY, email=f"erased-{user.public_id}@erased.invalid", password=user.password, erased_at=timezone.now()
     )
-    return counts | {"profile": 1}
+    return counts | {gettext_noop("profile"): 1}
 
 
 def _drop_exports(user: User) -> int:

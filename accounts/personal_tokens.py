@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import AccessToken, AuditEntry, TokenScope, User
@@ -23,7 +24,8 @@ def make(user: User, *, name: str, scopes: Iterable[str], days: int) -> tuple[Ac
     """The row and the token itself, which is known here only. ValidationError when there are too many."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two posts at once count together
     if AccessToken.objects.for_user(user).usable().count() >= MOST:
-        raise ValidationError(f"You have {MOST} tokens, which is the limit. Revoke one first.", code="too_many_tokens")
+        words = gettext("You have %(most)s tokens, which is the limit. Revoke one first.") % {"most": MOST}
+        raise ValidationError(words, code="too_many_tokens")
     token = MARK + secrets.token_urlsafe(BYTES)
     chosen = set(scopes)
     made = AccessToken.objects.create(

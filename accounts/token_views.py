@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import personal_tokens
@@ -39,5 +40,5 @@ def tokens(request: HttpRequest) -> HttpResponse:
 def revoke_token(request: HttpRequest, token_id: UUID) -> HttpResponse:
     found = get_object_or_404(AccessToken.objects.for_user(signed_in(request)), public_id=token_id)
     personal_tokens.revoke(found, by=signed_in(request))
-    messages.success(request, f"Revoked. Nothing gets in with {found.name} any more.")
+    messages.success(request, gettext("Revoked. Nothing gets in with %(name)s any more.") % {"name": found.name})
     return redirect("accounts:tokens")

@@ -2,6 +2,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, override
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import audit
@@ -14,8 +15,8 @@ from accounts.permissions import signed_in
 def settings(request: HttpRequest) -> HttpResponse:
     form = SettingsForm(request.POST or None, instance=User.objects.get(pk=signed_in(request).pk))
     if request.method == "POST" and form.is_valid():
-        form.save()
-        messages.success(request, "Saved.")
+        with override(form.save().language):  # the next page speaks it already
+            messages.success(request, gettext("Saved."))
         return redirect("accounts:settings")
     return render(request, "account/settings.html", {"form": form, "section": "account"})
 
@@ -26,7 +27,7 @@ def start_coaching(request: HttpRequest) -> HttpResponse:
     if not user.is_coach:
         User.objects.start_coaching(user)
         audit.record("user.started_coaching", user, actor=user)
-        messages.success(request, "You can coach now. Connect your account first, then invite your athletes.")
+        messages.success(request, gettext("You can coach now. Connect your account first, then invite your athletes."))
     following = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(following, allowed_hosts=None)
     return redirect(following if safe else "/")

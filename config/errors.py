@@ -7,35 +7,41 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from accounts.rest import problems
 from integrations import tracing
 
 WORDS = {
-    400: ("bad_request", "That did not make sense", "Something in the request was wrong. Go back and try again."),
-    401: ("authentication", "Who are you?", "Send the token as `Authorization: Bearer`."),
-    403: ("forbidden", "Not allowed", "You may not do this. If the page was open for long, load it again and retry."),
+    400: ("bad_request", _("That did not make sense"), _("Something in the request was wrong. Go back and try again.")),
+    401: ("authentication", _("Who are you?"), _("Send the token as `Authorization: Bearer`.")),
+    403: (
+        "forbidden",
+        _("Not allowed"),
+        _("You may not do this. If the page was open for long, load it again and retry."),
+    ),
     404: (
         "not_found",
-        "There is nothing here",
-        "The address is wrong, or what was here is not yours or no longer exists.",
+        _("There is nothing here"),
+        _("The address is wrong, or what was here is not yours or no longer exists."),
     ),
     405: (
         "method_not_allowed",
-        "That does not work here",
-        "This address shows nothing by itself. Go back and use the button there.",
+        _("That does not work here"),
+        _("This address shows nothing by itself. Go back and use the button there."),
     ),
-    413: ("too_large", "That was too much to send", "What you sent is larger than we take. Send less of it."),
-    429: ("rate_limit", "A little slower, please", "That was too much at once. Wait a minute and try again."),
+    413: ("too_large", _("That was too much to send"), _("What you sent is larger than we take. Send less of it.")),
+    429: ("rate_limit", _("A little slower, please"), _("That was too much at once. Wait a minute and try again.")),
     500: (
         "server_error",
-        "That went wrong on our side",
-        "It was noted. Nothing you entered before was lost. Try again in a moment.",
+        _("That went wrong on our side"),
+        _("It was noted. Nothing you entered before was lost. Try again in a moment."),
     ),
     503: (
         "unavailable",
-        "Back in a moment",
-        "We cannot reach our own data right now. Wait a few seconds and try again.",
+        _("Back in a moment"),
+        _("We cannot reach our own data right now. Wait a few seconds and try again."),
     ),
 }
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
@@ -52,7 +58,8 @@ def answer(request: HttpRequest, status: int) -> HttpResponse:
     if request.headers.get("Accept", "").startswith("application/json"):
         return JsonResponse(_body(request, status), status=status)
     _, title, words = WORDS[status]
-    context = {"title": title, "words": words, "trace_id": _trace_id(request), "site_name": settings.SITE_NAME}
+    said = {"title": gettext(title), "words": gettext(words)}
+    context = {**said, "trace_id": _trace_id(request), "site_name": settings.SITE_NAME}
     return HttpResponse(render_to_string("error.html", context), status=status)
 
 

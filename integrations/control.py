@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
-from integrations import errors, flags
+from integrations import errors, flags, wording
 from integrations.models import MaintenanceWindow, Phase, Provider, ProviderMode
 from integrations.recent import Recent
 from integrations.timing import timing
@@ -15,6 +16,18 @@ DIRECTIONS = ("connect", "sync", "deliver")
 NOT_YET = "not_yet"
 FRESH_S = 2.0  # so that what operations set counts for all workers within five seconds
 KNOWN_EVERYWHERE = timedelta(seconds=5)
+SWITCHED_OFF = {
+    "connect": wording.pattern(_("Connecting to {p} is paused at the moment.")),
+    "sync": wording.pattern(_("Reading from {p} is paused at the moment.")),
+    "deliver": wording.pattern(_("Sending to {p} is paused at the moment.")),
+}
+NOT_OPEN = {
+    "connect": wording.pattern(_("Connecting to {p} is not open to everybody yet. Your turn will come.")),
+    "sync": wording.pattern(_("Reading from {p} is not open to everybody yet. Your turn will come.")),
+    "deliver": wording.pattern(_("Sending to {p} is not open to everybody yet. Your turn will come.")),
+}
+OFF = wording.pattern(_("{p} is switched off."))
+ON_HOLD = wording.pattern(_("Our operations people have paused {p} for everybody."))
 DOING = {"connect": "Connecting to {p}", "sync": "Reading from {p}", "deliver": "Sending to {p}"}
 
 _rows: Recent[str, Provider] = Recent(FRESH_S, most=100)
@@ -23,12 +36,19 @@ _windows: Recent[str, dict[int, MaintenanceWindow]] = Recent(FRESH_S)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why work of a direction may not begin, or go on. `since` and `until` are known of maintenance only."""
+    """Why work of a direction may not begin, or go on. `since` and `until` are known of maintenance only.
+
+    `message` is in English, as rows keep it, or what operations wrote; `words` are for who looks at a page.
+    """
 
     code: str  # "off", "hold", "switched_off", "drain", "maintenance" or "not_yet"
     message: str
     until: datetime | None = None
     since: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        return wording.told(self.message)
 
 
 def refusal(provider: Provider, direction: str, user_id: int | None = None) -> Refusal | None:
@@ -38,7 +58,7 @@ def refusal(provider: Provider, direction: str, user_id: int | None = None) -> R
     """
     found = _refusal(provider, direction, window_of(provider), stops_new=True)
     if found is None and user_id is not None and not flags.is_on(flag_name(provider.slug, direction), user_id):
-        found = Refusal(NOT_YET, f"{_doing(provider, direction)} is not open to everybody yet. Your turn will come.")
+        found = Refusal(NOT_YET, NOT_OPEN[direction].format(p=provider))
     return found
 
 
@@ -81,22 +101,17 @@ def forget() -> None:
 def _refusal(
     provider: Provider, direction: str, window: MaintenanceWindow | None, *, stops_new: bool
 ) -> Refusal | None:
-    doing = _doing(provider, direction)
     if provider.mode == ProviderMode.OFF:
-        return Refusal("off", provider.notice or f"{provider} is switched off.")
+        return Refusal("off", provider.notice or OFF.format(p=provider))
     if provider.mode == ProviderMode.HOLD:
-        return Refusal("hold", provider.notice or f"Our operations people have paused {provider} for everybody.")
+        return Refusal("hold", provider.notice or ON_HOLD.format(p=provider))
     if not provider.is_switched_on(direction):
-        return Refusal("switched_off", provider.notice or f"{doing} is paused at the moment.")
+        return Refusal("switched_off", provider.notice or SWITCHED_OFF[direction].format(p=provider))
     if window and window.phase == Phase.READ_ONLY:
         return Refusal("maintenance", window.message, window.ends_at, window.starts_at)
     if window and window.phase == Phase.DRAIN and stops_new:
         return Refusal("drain", window.message, window.ends_at, window.drain_at)
     return None
-
-
-def _doing(provider: Provider, direction: str) -> str:
-    return DOING[direction].format(p=provider)
 
 
 def _announced() -> dict[int, MaintenanceWindow]:

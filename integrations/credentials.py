@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from accounts import audit
 from accounts.models import AuditEntry
@@ -41,7 +42,7 @@ class TokenBusy(errors.IntegrationError):
     code = "token_busy"
     retryable = True
     halted = True
-    advice = "The login is being renewed at this moment. It goes on by itself."
+    advice = _("The login is being renewed at this moment. It goes on by itself.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +289,7 @@ def _stop_while_cooling(credential: Credential) -> None:
     cooldown = cooldowns[min(credential.refresh_failures, len(cooldowns)) - 1]
     left = credential.refresh_failed_at + seconds(cooldown) - timezone.now()
     if left > timedelta(0):
-        words = "The provider could not renew the login just now. We try again by ourselves."
+        words = _("The provider could not renew the login just now. We try again by ourselves.")
         raise TokenBusy(words, code="token_cooling", retry_after=left.total_seconds())
 
 

@@ -9,18 +9,29 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import requests
+from django.utils.translation import gettext_noop as _
 
+from integrations import wording
+
+UNPROVEN = wording.pattern(_("{p} could not prove who it is"))
+UNREACHED = wording.pattern(_("{p} could not be reached"))
+LATE = wording.pattern(_("{p} did not answer in time"))
+BROKEN_OFF = wording.pattern(_("{p} broke the connection off"))
+UNREADABLE = wording.pattern(_("{p} sent an answer that could not be read"))
 API_RETRY_AFTER_CAP_S = 3600.0
 LOGIN_RETRY_AFTER_CAP_S = 6 * 3600.0
 
 
 class IntegrationError(Exception):
-    """Base of the tree. `message` and `context` never hold a secret, a URL query or a response body."""
+    """Base of the tree. `message` and `context` never hold a secret, a URL query or a response body.
+
+    Both `message` and `advice` are in English, as logs and rows keep them; pages say them by `wording.told`.
+    """
 
     code = "integration_error"
     retryable = False
     halted = False  # an expected stop (our own limits, an open circuit, maintenance): no failure in metrics
-    advice = "Try again later. If it keeps happening, tell us the trace id."
+    advice = _("Try again later. If it keeps happening, tell us the trace id.")
 
     def __init__(
         self,
@@ -48,7 +59,7 @@ class ConnectionError(IntegrationError):
 
     code = "connection"
     retryable = True
-    advice = "The provider could not be reached. We try again by ourselves."
+    advice = _("The provider could not be reached. We try again by ourselves.")
 
 
 class TimeoutError(IntegrationError):
@@ -56,22 +67,22 @@ class TimeoutError(IntegrationError):
 
     code = "timeout"
     retryable = True
-    advice = "The provider took too long to answer. We try again by ourselves."
+    advice = _("The provider took too long to answer. We try again by ourselves.")
 
 
 class AuthenticationError(IntegrationError):
     code = "authentication"
-    advice = "The provider no longer accepts this login. Connect the account again."
+    advice = _("The provider no longer accepts this login. Connect the account again.")
 
 
 class AuthorizationError(IntegrationError):
     code = "authorization"
-    advice = "The provider refused this action for the account. Check its permissions and connect again."
+    advice = _("The provider refused this action for the account. Check its permissions and connect again.")
 
 
 class ValidationError(IntegrationError):
     code = "validation"
-    advice = "The provider refused the content. It is not sent again until it changes."
+    advice = _("The provider refused the content. It is not sent again until it changes.")
 
 
 class ResourceError(IntegrationError):
@@ -80,72 +91,72 @@ class ResourceError(IntegrationError):
 
 class NotFoundError(ResourceError):
     code = "not_found"
-    advice = "The provider no longer has this item."
+    advice = _("The provider no longer has this item.")
 
 
 class ConflictError(ResourceError):
     code = "conflict"
-    advice = "The provider already has this item in another state."
+    advice = _("The provider already has this item in another state.")
 
 
 class RateLimitError(IntegrationError):
     code = "rate_limit"
     retryable = True
-    advice = "The provider asked us to slow down. We go on by ourselves when it allows."
+    advice = _("The provider asked us to slow down. We go on by ourselves when it allows.")
 
 
 class ServerError(IntegrationError):
     code = "server"
     retryable = True
-    advice = "The provider has a problem of its own. We try again by ourselves."
+    advice = _("The provider has a problem of its own. We try again by ourselves.")
 
 
 class DataError(IntegrationError):
     code = "data"
-    advice = "The provider sent something we could not read. Nothing was changed."
+    advice = _("The provider sent something we could not read. Nothing was changed.")
 
 
 class ConfigurationError(IntegrationError):
     code = "configuration"
-    advice = "This provider is not set up correctly. Our operations people have been told."
+    advice = _("This provider is not set up correctly. Our operations people have been told.")
 
 
 class UnsupportedError(IntegrationError):
     """What the target cannot express, found before any call; `context["problems"]` names the steps."""
 
     code = "unsupported"
-    advice = "The provider cannot express this workout."
+    advice = _("The provider cannot express this workout.")
 
 
 class ThrottledError(IntegrationError):
     code = "throttled"
     retryable = True
     halted = True
-    advice = "We are pacing our requests to the provider. It goes on by itself in a moment."
+    advice = _("We are pacing our requests to the provider. It goes on by itself in a moment.")
 
 
 class CircuitOpenError(IntegrationError):
     code = "circuit_open"
     retryable = True
     halted = True
-    advice = "The provider is having trouble, so we wait a little. It goes on by itself."
+    advice = _("The provider is having trouble, so we wait a little. It goes on by itself.")
 
 
 class IntegrationDisabled(IntegrationError):
     code = "disabled"
     retryable = True
     halted = True
-    advice = "This provider is paused at the moment. It goes on by itself when it is switched on again."
+    advice = _("This provider is paused at the moment. It goes on by itself when it is switched on again.")
 
 
 class LoginRefused(AuthenticationError):
     code = "wrong_credentials"
-    advice = "The provider did not accept the email and password. Check them and try again."
+    advice = _("The provider did not accept the email and password. Check them and try again.")
 
 
 class CodeRefused(AuthenticationError):
     code = "wrong_code"
-    advice = "That code was not accepted. Check it, or ask for a new one."
+    advice = _("That code was not accepted. Check it, or ask for a new one.")
 
 
 class LoginBlocked(RateLimitError):
@@ -153,7 +164,9 @@ class LoginBlocked(RateLimitError):
 
     code = "login_blocked"
     retryable = False
-    advice = "The provider blocks new logins for this account for a while. Trying again sooner makes the wait longer."
+    advice = _(
+        "The provider blocks new logins for this account for a while. Trying again sooner makes the wait longer."
+    )
 
 
 STATUS_ERRORS: dict[int, type[IntegrationError]] = {
@@ -222,17 +235,17 @@ def from_exception(exc: BaseException, *, provider: str) -> IntegrationError:
     if isinstance(exc, IntegrationError):
         return exc
     if isinstance(exc, requests.exceptions.SSLError):
-        return ConnectionError(f"{provider} could not prove who it is", provider=provider, code="tls", retryable=False)
+        return ConnectionError(UNPROVEN.format(p=provider), provider=provider, code="tls", retryable=False)
     if isinstance(exc, requests.exceptions.ConnectTimeout):
-        return ConnectionError(f"{provider} could not be reached", provider=provider)
+        return ConnectionError(UNREACHED.format(p=provider), provider=provider)
     if isinstance(exc, requests.exceptions.Timeout):
-        return TimeoutError(f"{provider} did not answer in time", provider=provider)
+        return TimeoutError(LATE.format(p=provider), provider=provider)
     if isinstance(exc, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
         if _was_sent(exc):
-            return TimeoutError(f"{provider} broke the connection off", provider=provider, code="connection_lost")
-        return ConnectionError(f"{provider} could not be reached", provider=provider)
+            return TimeoutError(BROKEN_OFF.format(p=provider), provider=provider, code="connection_lost")
+        return ConnectionError(UNREACHED.format(p=provider), provider=provider)
     if isinstance(exc, requests.exceptions.RequestException):
-        return DataError(f"{provider} sent an answer that could not be read", provider=provider)
+        return DataError(UNREADABLE.format(p=provider), provider=provider)
     return IntegrationError(f"unexpected {type(exc).__name__}", provider=provider, code="unexpected")
 
 
@@ -242,7 +255,7 @@ BROKE_OFF = {"ProtocolError", "ConnectionResetError", "RemoteDisconnected", "Inc
 def _was_sent(exc: BaseException) -> bool:
     """Whether the request may have reached the provider: urllib3 tells a refused connection from a reset one."""
     seen: BaseException | None = exc
-    for _ in range(8):
+    for _hop in range(8):
         if seen is None:
             return False
         if type(seen).__name__ in BROKE_OFF:

@@ -2,6 +2,8 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from integrations.spec import CredentialField, ProviderSpec
 
@@ -20,7 +22,7 @@ class ConnectForm(forms.Form):
         """A line break or an invisible character is a mistake of pasting, or an attack: never passed on."""
         for name in self.fields:
             if CONTROLS.intersection(self.data.get(name, "")) and not self.has_error(name):
-                self.add_error(name, "This holds a line break or another invisible character.")
+                self.add_error(name, gettext("This holds a line break or another invisible character."))
         return self.cleaned_data
 
 
@@ -33,9 +35,9 @@ class SpacedCodeField(forms.CharField):
 
 class CodeForm(forms.Form):
     code = SpacedCodeField(
-        label="Code",
+        label=_("Code"),
         max_length=20,
-        validators=[RegexValidator(r"\A[0-9A-Za-z]{4,10}\Z", "A code has four to ten digits or letters.")],
+        validators=[RegexValidator(r"\A[0-9A-Za-z]{4,10}\Z", _("A code has four to ten digits or letters."))],
         widget=forms.TextInput(
             attrs={
                 "class": "code-input",
@@ -50,10 +52,10 @@ class CodeForm(forms.Form):
 
 class DisconnectForm(forms.Form):
     content = forms.ChoiceField(
-        label="What came from it",
+        label=_("What came from it"),
         choices=[
-            (KEEP, "Keep it: workouts and activities stay here as they are now"),
-            (PURGE, "Remove it: workouts and activities that came from it are deleted here"),
+            (KEEP, _("Keep it: workouts and activities stay here as they are now")),
+            (PURGE, _("Remove it: workouts and activities that came from it are deleted here")),
         ],
         initial=KEEP,
         widget=forms.RadioSelect,
@@ -65,7 +67,11 @@ class DisconnectForm(forms.Form):
 
 
 def _form_field(field: CredentialField) -> forms.Field:
-    common: dict[str, Any] = {"label": field.label, "help_text": field.help, "max_length": field.max_length}
+    common: dict[str, Any] = {
+        "label": gettext(field.label),
+        "help_text": field.help and gettext(field.help),
+        "max_length": field.max_length,
+    }
     if field.kind == "email":
         widget = forms.EmailInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"})
         return forms.EmailField(widget=widget, **common)

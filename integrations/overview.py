@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from accounts.models import User
 from integrations import control, explanations, logins, registry
@@ -81,8 +82,9 @@ class Consent:
 
 def consent_of(provider: Provider) -> Consent:
     endpoints = logins.endpoints_of(provider)
-    asks = [endpoints.words.get(scope, scope) for scope in logins.scopes_of(provider)]
-    return Consent(asks, list(endpoints.uses), _policy(provider), bool(provider.client_id and provider.client_secret))
+    asks = [gettext(endpoints.words.get(scope, scope)) for scope in logins.scopes_of(provider)]
+    uses = [gettext(sentence) for sentence in endpoints.uses]
+    return Consent(asks, uses, _policy(provider), bool(provider.client_id and provider.client_secret))
 
 
 def cards_for(user: User) -> list[Card]:
@@ -131,7 +133,7 @@ def _notice(connection: Any) -> Notice | None:
 
 
 def _card(user: User, provider: Provider, connection: Connection | None, session: ConnectSession | None) -> Card:
-    summary = spec_for(provider.slug).summary
+    summary = gettext(spec_for(provider.slug).summary)
     if connection is None:
         refusal = control.refusal(provider, "connect", user.pk)
         return Card(provider, summary, session=session, refusal=refusal)
@@ -153,10 +155,12 @@ def _does(connection: Connection, streams: list[SyncStream]) -> list[str]:
     """What the connection is used for, in words."""
     read = {stream.resource for stream in streams}
     words = {
-        "Reads your workout library": Resource.WORKOUTS in read,
-        "Reads the activities you record": Resource.ACTIVITIES in read,
-        "Puts the workouts you import into your account": connection.can(Capability.WORKOUTS_WRITE),
-        "Plans them on your calendar, so that they reach your watch": connection.can(Capability.WORKOUTS_SCHEDULE),
+        gettext("Reads your workout library"): Resource.WORKOUTS in read,
+        gettext("Reads the activities you record"): Resource.ACTIVITIES in read,
+        gettext("Puts the workouts you import into your account"): connection.can(Capability.WORKOUTS_WRITE),
+        gettext("Plans them on your calendar, so that they reach your watch"): connection.can(
+            Capability.WORKOUTS_SCHEDULE
+        ),
     }
     return [sentence for sentence, holds in words.items() if holds]
 
@@ -164,10 +168,8 @@ def _does(connection: Connection, streams: list[SyncStream]) -> list[str]:
 def _policy(provider: Provider) -> list[str]:
     """Who sees what comes from there, and how long it is kept."""
     policy = settings_for(provider).policy
-    seen = "You see it, and your coaches as far as you allowed each." if policy.visible_to_coach else "Only you see it."
-    kept = (
-        f"It is kept for {policy.cache_days} days."
-        if policy.cache_days
-        else "It is kept until you disconnect and remove it."
-    )
-    return [seen, kept]
+    both = gettext("You see it, and your coaches as far as you allowed each.")
+    seen = both if policy.visible_to_coach else gettext("Only you see it.")
+    if days := policy.cache_days:
+        return [seen, ngettext("It is kept for %(days)s day.", "It is kept for %(days)s days.", days) % {"days": days}]
+    return [seen, gettext("It is kept until you disconnect and remove it.")]

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from django.utils.translation import gettext_noop
+
 from accounts import privacy
 from accounts.models import User
 from integrations.models import Connection, ConnectSession, Credential, DomainEvent, SyncJob, SyncStream
@@ -41,12 +43,14 @@ def _is_ready(user: User) -> bool:
 def _erase(user: User) -> Mapping[str, int]:
     own = Connection.objects.filter(user=user)
     return {
-        "logins that no provider confirmed the end of": privacy.delete(Credential.objects.filter(connection__in=own)),
-        "logins in progress": privacy.delete(ConnectSession.objects.filter(user=user)),
-        "sync runs": privacy.delete(SyncJob.objects.filter(stream__connection__in=own)),
-        "streams": privacy.delete(SyncStream.objects.filter(connection__in=own)),
-        "events": privacy.delete(DomainEvent.objects.filter(connection__in=own)),
-        "connections": own.update(external_account_id="", external_name="", scopes=[]),
+        gettext_noop("logins that no provider confirmed the end of"): privacy.delete(
+            Credential.objects.filter(connection__in=own)
+        ),
+        gettext_noop("logins in progress"): privacy.delete(ConnectSession.objects.filter(user=user)),
+        gettext_noop("sync runs"): privacy.delete(SyncJob.objects.filter(stream__connection__in=own)),
+        gettext_noop("streams"): privacy.delete(SyncStream.objects.filter(connection__in=own)),
+        gettext_noop("events"): privacy.delete(DomainEvent.objects.filter(connection__in=own)),
+        gettext_noop("connections"): own.update(external_account_id="", external_name="", scopes=[]),
     }
 
 

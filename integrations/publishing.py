@@ -2,21 +2,26 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_noop as _
+
 from integrations import control, health, registry
 from integrations.health import Service
 from integrations.models import MaintenanceWindow, Provider, ProviderMode
 from integrations.recent import Recent
 
 FRESH_S = 1.0  # windows and summaries are two seconds old each by then: five in all
-CAPABILITIES = {"connect": "Connecting", "sync": "Reading", "deliver": "Sending"}
+CAPABILITIES = {"connect": _("Connecting"), "sync": _("Reading"), "deliver": _("Sending")}
+STATES = {health.OPERATIONAL: _("Operational"), health.DEGRADED: _("Degraded"), health.PAUSED: _("Paused")}
 TONES = {health.OPERATIONAL: "good", health.DEGRADED: "warn", health.PAUSED: "bad"}
 WORDS = {
-    "circuit_open": "It does not answer as it should. We leave it in peace for a moment, then we try again.",
-    "rate_limit": "It asked us to slow down.",
-    "tripped": "Our operations people have stopped the calls to it.",
+    "circuit_open": _("It does not answer as it should. We leave it in peace for a moment, then we try again."),
+    "rate_limit": _("It asked us to slow down."),
+    "tripped": _("Our operations people have stopped the calls to it."),
 }
 
-_told: Recent[str, list["ProviderStatus"]] = Recent(FRESH_S)
+_told: Recent[str, list["ProviderStatus"]] = Recent(FRESH_S, most=len(settings.LANGUAGES))  # by language
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,10 @@ class CapabilityStatus:
     def tone(self) -> str:
         return TONES[self.service.status]
 
+    @property
+    def state(self) -> str:
+        return gettext(STATES[self.service.status])
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
@@ -43,10 +52,14 @@ class ProviderStatus:
     def tone(self) -> str:
         return TONES[self.status]
 
+    @property
+    def state(self) -> str:
+        return gettext(STATES[self.status])
+
 
 def providers() -> list[ProviderStatus]:
     """All that people can meet; at most five seconds old."""
-    return _told.get("all", _read)
+    return _told.get(get_language() or settings.LANGUAGE_CODE, _read)
 
 
 def forget() -> None:
@@ -63,7 +76,9 @@ def _read() -> list[ProviderStatus]:
 def _of(provider: Provider, planned: list[MaintenanceWindow]) -> ProviderStatus:
     summary = health.summary(provider)
     capabilities = [
-        CapabilityStatus(name, summary.services[direction], _words(provider, direction, summary.services[direction]))
+        CapabilityStatus(
+            gettext(name), summary.services[direction], _words(provider, direction, summary.services[direction])
+        )
         for direction, name in CAPABILITIES.items()
     ]
     return ProviderStatus(provider, summary.status, capabilities, planned)
@@ -71,4 +86,6 @@ def _of(provider: Provider, planned: list[MaintenanceWindow]) -> ProviderStatus:
 
 def _words(provider: Provider, direction: str, service: Service) -> str:
     refused = control.refusal(provider, direction)
-    return refused.message if refused else WORDS.get(service.code, "")
+    if refused:
+        return refused.words
+    return gettext(WORDS[service.code]) if service.code in WORDS else ""

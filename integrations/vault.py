@@ -11,6 +11,7 @@ import structlog
 from cachetools import TTLCache
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from accounts import audit
 from accounts.models import AuditEntry
@@ -30,7 +31,7 @@ class VaultUnavailable(errors.ConfigurationError):
     """A sealed value cannot be had now: the fault of the installation, never of the person whose secret it is."""
 
     code = "vault"
-    advice = "This is temporarily unavailable. Our operations people have been told."
+    advice = _("This is temporarily unavailable. Our operations people have been told.")
 
 
 class VaultParked(VaultUnavailable):

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.csp import CSP
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
@@ -15,7 +16,7 @@ from django_htmx.http import HTMX_STOP_POLLING, HttpResponseClientRefresh
 
 from accounts.confirming import freshly_confirmed
 from accounts.permissions import signed_in
-from integrations import control, errors, explanations, logins, overview, publishing
+from integrations import control, errors, explanations, logins, overview, publishing, wording
 from integrations.forms import CodeForm, ConnectForm, DisconnectForm
 from integrations.gateways import settings_for
 from integrations.models import Connection, ConnectSession, Provider, ProviderMode, SyncJob
@@ -51,7 +52,7 @@ def connect(request: HttpRequest, slug: str) -> HttpResponse:
     if running := ConnectSession.objects.for_user(user).open().filter(provider=provider).first():
         return redirect("integrations:session", running.public_id)
     if Connection.objects.for_user(user).filter(provider=provider, status__in=SETTLED).exists():
-        messages.info(request, f"{provider.name} is connected already.")
+        messages.info(request, gettext("%(provider)s is connected already.") % {"provider": provider.name})
         return redirect("integrations:connections")
     return _consent_page(request, provider) if spec_for(slug).oauth else _log_in(request, provider)
 
@@ -119,10 +120,12 @@ def restart(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """Give up this attempt and begin anew: how a new code is had, too."""
     found = _own_session(request, session_id)
     if not connecting.give_up(found) and not found.is_over:
-        messages.info(request, "The login is under way; it cannot be called back.")
+        messages.info(request, gettext("The login is under way; it cannot be called back."))
         return redirect("integrations:session", session_id)
     if not found.is_consent:
-        messages.info(request, "Log in again to start over. Your password is never kept, so please type it once more.")
+        messages.info(
+            request, gettext("Log in again to start over. Your password is never kept, so please type it once more.")
+        )
     return redirect("integrations:connect", found.provider.slug)
 
 
@@ -141,12 +144,13 @@ def sync_now(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     """A run of each stream is due. While the provider may not be read from it waits, in a place that people see."""
     found = _own_connection(request, connection_id)
     if found.status != Connection.Status.ACTIVE:
-        messages.info(request, "It cannot sync at the moment. The card below says why.")
+        messages.info(request, gettext("It cannot sync at the moment. The card below says why."))
         return redirect("integrations:connections")
     for stream in overview.streams_of(found):
         scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL, by=signed_in(request))
     if control.refusal(found.provider, "sync", found.user_id):
-        messages.info(request, f"{found.provider} cannot be read from just now. The sync waits and starts by itself.")
+        words = gettext("%(provider)s cannot be read from just now. The sync waits and starts by itself.")
+        messages.info(request, words % {"provider": found.provider})
     return redirect("integrations:connections")
 
 
@@ -168,7 +172,8 @@ def check(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 def pause(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     found = _own_connection(request, connection_id)
     if connecting.pause(found, actor=signed_in(request)):
-        messages.success(request, f"Paused. {found.provider.name} is not called until you resume.")
+        words = gettext("Paused. %(provider)s is not called until you resume.") % {"provider": found.provider.name}
+        messages.success(request, words)
     return redirect("integrations:connections")
 
 
@@ -184,7 +189,8 @@ def disconnect(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     form = DisconnectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         connecting.disconnect(found, actor=signed_in(request), purge=form.purge)
-        messages.success(request, f"{found.provider.name} is disconnected. We no longer use its login.")
+        words = gettext("%(provider)s is disconnected. We no longer use its login.")
+        messages.success(request, words % {"provider": found.provider.name})
         return redirect("integrations:connections")
     revokes = logins.can_be_revoked(found.provider)
     context = {"connection": found, "form": form, "revokes": revokes, "section": "connections"}
@@ -192,11 +198,11 @@ def disconnect(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 
 
 def _begin_check(request: HttpRequest, found: Connection) -> HttpResponse:
-    name = found.provider.name
     if control.refusal(found.provider, "sync"):
-        messages.info(request, f"{name} is not called at the moment, so there is nothing to check.")
+        words = gettext("%(provider)s is not called at the moment, so there is nothing to check.")
+        messages.info(request, words % {"provider": found.provider.name})
     elif self_testing.begin_for_owner(found) is None:
-        messages.info(request, "It was checked less than a minute ago. This is what was found.")
+        messages.info(request, gettext("It was checked less than a minute ago. This is what was found."))
     return redirect("integrations:check", found.public_id)
 
 
@@ -204,7 +210,7 @@ def _begin(request: HttpRequest, provider: Provider, form: ConnectForm) -> HttpR
     try:
         begun = connecting.begin(signed_in(request), provider, form.cleaned_data)
     except errors.IntegrationError as exc:
-        form.add_error(None, exc.message)
+        form.add_error(None, wording.told(exc.message))
         return _connect_page(request, provider, form)
     return redirect("integrations:session", begun.public_id)
 
@@ -215,7 +221,8 @@ def _depart(request: HttpRequest, provider: Provider) -> HttpResponse:
     try:
         away = authorizing.depart(signed_in(request), provider, binding=binding)
     except errors.IntegrationError as exc:
-        messages.info(request, exc.message if isinstance(exc, errors.ConflictError) else exc.advice)
+        words = exc.message if isinstance(exc, errors.ConflictError) else exc.advice
+        messages.info(request, wording.told(words))
         return redirect("integrations:connections")
     return HttpResponseRedirect(away, status=303)
 

@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from integrations import health
 from integrations.models import Provider, SyncJob
@@ -21,10 +23,10 @@ class Place:
 
     @property
     def words(self) -> str:
-        total = f"{MOST:,}+" if self.total > MOST else f"{self.total:,}"
         if self.number is None:
-            return f"In the queue, behind {MOST:,} others"
-        return f"In the queue, place {self.number:,} of {total}"
+            return gettext("In the queue, behind %(n)s others") % {"n": intcomma(MOST)}
+        total = f"{intcomma(MOST)}+" if self.total > MOST else intcomma(self.total)
+        return gettext("In the queue, place %(n)s of %(total)s") % {"n": intcomma(self.number), "total": total}
 
 
 def is_held(provider: Provider, direction: str) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from django.utils.translation import gettext_noop
+
 from accounts import privacy, retention
 from accounts.models import User
 from accounts.retention import Rule
@@ -18,7 +20,8 @@ def _export(user: User) -> Iterator[privacy.Rows]:
 def _erase(user: User) -> Mapping[str, int]:
     """The rows stay as numbers: that something came and what became of it, not what it said."""
     events = WebhookEvent.objects.filter(connection__user=user)
-    return {"bodies": events.update(body=None, headers={}, remote_ip=None, connection=None, ordering_key="")}
+    gone = events.update(body=None, headers={}, remote_ip=None, connection=None, ordering_key="")
+    return {gettext_noop("bodies"): gone}
 
 
 privacy.register(privacy.Part("webhooks", _export, _erase))

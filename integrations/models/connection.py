@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from integrations.models.provider import Provider
@@ -48,11 +49,11 @@ class Connection(models.Model):
     """One person's account at one provider."""
 
     class Status(models.TextChoices):
-        PENDING = "pending", "Being connected"
-        ACTIVE = "active", "Connected"
-        NEEDS_REAUTH = "needs_reauth", "Needs a new login"
-        PAUSED = "paused", "Paused"
-        DISCONNECTED = "disconnected", "Disconnected"
+        PENDING = "pending", _("Being connected")
+        ACTIVE = "active", _("Connected")
+        NEEDS_REAUTH = "needs_reauth", _("Needs a new login")
+        PAUSED = "paused", _("Paused")
+        DISCONNECTED = "disconnected", _("Disconnected")
 
     LIVE: ClassVar[tuple[str, ...]] = (Status.PENDING, Status.ACTIVE, Status.NEEDS_REAUTH, Status.PAUSED)
     CHECKING: ClassVar[str] = "checking"  # the reason of a paused one whose login is being tried before it goes on

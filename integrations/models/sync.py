@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from integrations.models.connection import Connection
@@ -14,8 +15,8 @@ from integrations.tracing import current_trace_id, new_trace_id
 
 
 class Resource(models.TextChoices):
-    WORKOUTS = "workouts", "Workouts"
-    ACTIVITIES = "activities", "Activities"
+    WORKOUTS = "workouts", _("Workouts")
+    ACTIVITIES = "activities", _("Activities")
 
 
 class SyncStreamQuerySet(models.QuerySet["SyncStream"]):

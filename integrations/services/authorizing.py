@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_noop as _
 
 from accounts import audit
 from accounts.models import AuditEntry, User
@@ -157,5 +158,5 @@ def _save(session: ConnectSession) -> None:
 
 def _under_way(provider: Provider) -> errors.ConflictError:
     return errors.ConflictError(
-        "You are connecting this account already, perhaps in another window.", code=UNDER_WAY, provider=provider.slug
+        _("You are connecting this account already, perhaps in another window."), code=UNDER_WAY, provider=provider.slug
     )

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from accounts import audit
 from accounts.models import User
@@ -57,7 +58,9 @@ def to_reconnect(user: User, provider: Provider) -> Connection | None:
     """The connection whose login is to be had again, None for a new one. ConflictError where all is well with it."""
     connection = Connection.objects.live().for_user(user).filter(provider=provider).first()
     if connection and connection.status in (State.ACTIVE, State.PAUSED):
-        raise errors.ConflictError("This account is connected already.", code=ALREADY_CONNECTED, provider=provider.slug)
+        raise errors.ConflictError(
+            _("This account is connected already."), code=ALREADY_CONNECTED, provider=provider.slug
+        )
     return connection
 
 

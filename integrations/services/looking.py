@@ -5,8 +5,9 @@ import time
 import structlog
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
-from integrations import credentials, errors, gateways, health, tracing
+from integrations import credentials, errors, gateways, health, tracing, wording
 from integrations.client import client_for
 from integrations.models import Connection, HealthReport, Provider
 from integrations.resilience.admission import CLOSED
@@ -16,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 MOST_KEPT = 100  # light checks per provider
 Kind, Outcome = HealthReport.Kind, HealthReport.Outcome
+ANSWERS = wording.pattern(_("It answers, with {status} at its front door."))
+ANSWERS_ODDLY = wording.pattern(_("It answers, with {status} at its front door, which is fine."))
 
 
 def look_at_quiet() -> int:
@@ -42,8 +45,8 @@ def reach(provider: Provider, *, direction: str = "") -> str:
     except errors.IntegrationError as exc:
         if exc.status is None or isinstance(exc, errors.ServerError | errors.RateLimitError):
             raise
-        return f"It answers, with {exc.status} at its front door, which is fine."
-    return f"It answers, with {answer.status} at its front door."
+        return ANSWERS_ODDLY.format(status=exc.status)
+    return ANSWERS.format(status=answer.status)
 
 
 def _is_quiet(provider: Provider) -> bool:

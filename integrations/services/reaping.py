@@ -5,6 +5,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop as _
 
 from integrations import events, metrics
 from integrations.models import Connection, DomainEvent, SyncJob, SyncStream
@@ -13,8 +14,8 @@ from integrations.timing import seconds, timing
 
 BATCH = 1_000
 NO_LEASE = {"lease_token": None, "lease_until": None}
-GOES_ON = "The worker stopped half-way. We go on by ourselves in a moment."
-GIVEN_UP = "The worker stopped half-way several times, so we let it rest. It is tried again later by itself."
+GOES_ON = _("The worker stopped half-way. We go on by ourselves in a moment.")
+GIVEN_UP = _("The worker stopped half-way several times, so we let it rest. It is tried again later by itself.")
 
 
 def reap() -> int:

@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
-from integrations import bell, credentials, errors, gateways, health, registry, tracing
+from integrations import bell, credentials, errors, gateways, health, registry, tracing, wording
 from integrations.client import client_for
 from integrations.models import Connection, Credential, HealthReport, Provider
 from integrations.resilience import outbound
@@ -25,6 +26,38 @@ Outcome = HealthReport.Outcome
 SKIPPED = "skipped"
 GAP = timedelta(minutes=1)  # between two tests of one connection that its owner asks for
 MOST_KEPT = 100  # per provider
+
+
+class CircuitWords(NamedTuple):
+    """What a circuit's state means for what goes through it."""
+
+    forced: str
+    closed: str
+    waits: str
+    tried: str
+
+
+CALLS = CircuitWords(
+    _("Calls are stopped by operations."),
+    _("Calls go through."),
+    wording.pattern(_("Calls wait after failures until {at} UTC.")),
+    _("Calls are being tried again after failures."),
+)
+LOGINS = CircuitWords(
+    _("Logins are stopped by operations."),
+    _("Logins go through."),
+    wording.pattern(_("Logins wait after failures until {at} UTC.")),
+    _("Logins are being tried again after failures."),
+)
+ALONE = _("Redis is away, so this is one worker's view.")
+RENEWING_FAILED = wording.pattern(_("Renewing it failed {n} times, last at {at} UTC."))
+GOOD_UNTIL = wording.pattern(_("Good until {at} UTC; it is renewed by itself."))
+NOT_ASKED: dict[str, str] = {
+    Connection.Status.PENDING: _('Not asked: the connection is "being connected".'),
+    Connection.Status.NEEDS_REAUTH: _('Not asked: the connection is "needs a new login".'),
+    Connection.Status.PAUSED: _('Not asked: the connection is "paused".'),
+    Connection.Status.DISCONNECTED: _('Not asked: the connection is "disconnected".'),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +144,15 @@ def _take(step: Step, report: HealthReport) -> dict[str, Any]:
 
 
 def _steps(report: HealthReport) -> Iterator[Step]:
-    yield Step("address", "Its addresses", _address)
-    yield Step("circuit", "Whether we may call it", _circuit)
-    yield Step("buckets", "The pace", _buckets)
-    yield Step("reach", "Reaching it", _reach)
+    yield Step("address", _("Its addresses"), _address)
+    yield Step("circuit", _("Whether we may call it"), _circuit)
+    yield Step("buckets", _("The pace"), _buckets)
+    yield Step("reach", _("Reaching it"), _reach)
     if report.connection is not None:
-        yield Step("vault", "Opening the login we keep", _vault)
-        yield Step("login", "The login", _login)
-        yield Step("read", "Reading the account", _read)
-    yield Step("webhooks", "What it sends us", _webhooks)
+        yield Step("vault", _("Opening the login we keep"), _vault)
+        yield Step("login", _("The login"), _login)
+        yield Step("read", _("Reading the account"), _read)
+    yield Step("webhooks", _("What it sends us"), _webhooks)
 
 
 def _sum_up(steps: list[dict[str, Any]]) -> tuple[str, str]:
@@ -141,21 +174,21 @@ def _address(report: HealthReport) -> Found:
 
 def _circuit(report: HealthReport) -> Found:
     standing = gateways.standing(report.provider)
-    api, login = _circuit_words("Calls", standing.circuit), _circuit_words("Logins", standing.login)
+    api, login = _circuit_words(CALLS, standing.circuit), _circuit_words(LOGINS, standing.login)
     closed = standing.circuit.state == standing.login.state == CLOSED
-    own = "" if standing.shared else " Redis is away, so this is one worker's view."
+    own = "" if standing.shared else f" {ALONE}"
     fine = closed and standing.shared
     return Found(Outcome.OK if fine else Outcome.DEGRADED, f"{api} {login}{own}", "" if closed else "circuit_open")
 
 
-def _circuit_words(what: str, circuit: CircuitSnapshot) -> str:
+def _circuit_words(words: CircuitWords, circuit: CircuitSnapshot) -> str:
     if circuit.forced:
-        return f"{what} are stopped by operations."
+        return words.forced
     if circuit.state == CLOSED:
-        return f"{what} go through."
+        return words.closed
     if until := health.retry_at(circuit):
-        return f"{what} wait after failures until {until:%H:%M:%S} UTC."
-    return f"{what} are being tried again after failures."
+        return words.waits.format(at=f"{until:%H:%M:%S}")
+    return words.tried
 
 
 def _buckets(report: HealthReport) -> Found:
@@ -175,33 +208,32 @@ def _reach(report: HealthReport) -> Found:
 
 def _vault(report: HealthReport) -> Found:
     credentials.present(_connection(report))
-    return Found(Outcome.OK, "It can be opened.")
+    return Found(Outcome.OK, _("It can be opened."))
 
 
 def _login(report: HealthReport) -> Found:
     credential = Credential.objects.filter(connection=_connection(report)).first()
     if credential is None:
-        return Found(Outcome.FAILED, "There is none.", "no_credential")
+        return Found(Outcome.FAILED, _("There is none."), "no_credential")
     if credential.refresh_failures:
-        words = (
-            f"Renewing it failed {credential.refresh_failures} times, last at {credential.refresh_failed_at:%H:%M} UTC."
-        )
+        words = RENEWING_FAILED.format(n=credential.refresh_failures, at=f"{credential.refresh_failed_at:%H:%M}")
         return Found(Outcome.DEGRADED, words, "renewal_failing")
     if credential.needs_renewal(timedelta(0)):
-        return Found(Outcome.OK, "It has ended and is renewed when it is used next.")
-    until = f"until {credential.expires_at:%Y-%m-%d %H:%M} UTC" if credential.expires_at else "with no known end"
-    return Found(Outcome.OK, f"Good {until}; it is renewed by itself.")
+        return Found(Outcome.OK, _("It has ended and is renewed when it is used next."))
+    if credential.expires_at is None:
+        return Found(Outcome.OK, _("Good with no known end; it is renewed by itself."))
+    return Found(Outcome.OK, GOOD_UNTIL.format(at=f"{credential.expires_at:%Y-%m-%d %H:%M}"))
 
 
 def _read(report: HealthReport) -> Found:
     """As operations' look, which no switch stops: they test before they switch on."""
     connection = _connection(report)
     if connection.status != Connection.Status.ACTIVE:
-        return Found(SKIPPED, f'Not asked: the connection is "{connection.get_status_display().lower()}".')
+        return Found(SKIPPED, NOT_ASKED[connection.status])
     account = client_for(connection).account()
     if account.external_id != connection.external_account_id:
-        return Found(Outcome.FAILED, "The login leads to another account than before.", "other_account")
-    return Found(Outcome.OK, "The account could be read.")
+        return Found(Outcome.FAILED, _("The login leads to another account than before."), "other_account")
+    return Found(Outcome.OK, _("The account could be read."))
 
 
 def _webhooks(report: HealthReport) -> Found:

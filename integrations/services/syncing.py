@@ -14,6 +14,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_noop as _
 
 from integrations import bell, control, errors, events, metrics, sinks, tracing
 from integrations.client import BadItem, Page, ProviderClient, client_for
@@ -127,7 +128,7 @@ def _walk(job: SyncJob, stream: SyncStream) -> None:
         _store(walk, page, calls=calls_before + client.calls)
         if walk.is_mostly_bad:
             raise errors.DataError(
-                "Too much of what the provider sent could not be read. What could be is stored.", code="too_many_bad"
+                _("Too much of what the provider sent could not be read. What could be is stored."), code="too_many_bad"
             )
     if report is not None:
         concluding.compared(job, stream, sink, report, seen_n=len(walk.seen), there=walk.there)
@@ -213,7 +214,7 @@ def _stop_when_forbidden(stream: SyncStream, *, anew: bool = False) -> None:
 def _pause(walk: Pass) -> None:
     """Time is up: go on at once in a new slice, unless this one found nothing new and so would the next."""
     if not walk.brought_something:
-        raise errors.DataError("There is more at the provider than we can look through in one go.", code="too_large")
+        raise errors.DataError(_("There is more at the provider than we can look through in one go."), code="too_large")
     if walk.job.settle(status=SyncJob.Status.QUEUED, next_attempt_at=Now()):
         bell.ring(bell.RUN_SYNC, walk.job.pk)
 

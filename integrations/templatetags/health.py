@@ -3,8 +3,10 @@
 from datetime import datetime
 
 from django import template
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
-from integrations import health
+from integrations import health, wording
 from integrations.models import Connection, HealthReport, Provider
 from integrations.services import self_testing
 
@@ -12,10 +14,10 @@ register = template.Library()
 
 Outcome = HealthReport.Outcome
 WORDS: dict[str, str] = {
-    Outcome.OK: "OK",
-    Outcome.DEGRADED: "In part",
-    Outcome.FAILED: "Failed",
-    self_testing.SKIPPED: "Left out",
+    Outcome.OK: _("OK"),
+    Outcome.DEGRADED: _("In part"),
+    Outcome.FAILED: _("Failed"),
+    self_testing.SKIPPED: _("Left out"),
 }
 STATES: dict[str, str] = {
     Outcome.OK: "enabled",
@@ -28,7 +30,7 @@ FOR_OPERATIONS = {"address", "buckets", "webhooks"}
 
 @register.filter
 def step_words(outcome: str) -> str:
-    return WORDS.get(outcome, outcome)
+    return gettext(WORDS[outcome]) if outcome in WORDS else outcome
 
 
 @register.filter
@@ -48,8 +50,12 @@ def tone(report: HealthReport) -> str:
 
 @register.filter
 def steps_for_people(report: HealthReport) -> list[dict[str, str]]:
-    """Without those that only operations can do something about."""
-    return [step for step in report.steps if step["key"] not in FOR_OPERATIONS]
+    """Without those that only operations can do something about; in the reader's language."""
+    return [
+        step | {"name": wording.told(step["name"]), "detail": wording.told(step["detail"])}
+        for step in report.steps
+        if step["key"] not in FOR_OPERATIONS
+    ]
 
 
 @register.filter

@@ -1,5 +1,7 @@
 """Garmin Connect, signed in to as its own apps do."""
 
+from django.utils.translation import gettext_noop as _
+
 from integrations.spec import Capability, CredentialField, Limit, Part, ProviderSpec
 
 SLUG = "garmin"
@@ -7,7 +9,7 @@ SLUG = "garmin"
 SPEC = ProviderSpec(
     slug=SLUG,
     label="Garmin Connect",
-    summary="Your workouts go to Garmin Connect and from there to your watch.",
+    summary=_("Your workouts go to Garmin Connect and from there to your watch."),
     capabilities=frozenset(
         {
             Capability.WORKOUTS_READ,
@@ -26,8 +28,8 @@ SPEC = ProviderSpec(
     },
     allowed_hosts=frozenset({"sso.garmin.com", "connect.garmin.com", "connectapi.garmin.com", "diauth.garmin.com"}),
     credential_fields=(
-        CredentialField("email", "Garmin email", "email"),
-        CredentialField("password", "Garmin password", "password", max_length=128),
+        CredentialField("email", _("Garmin email"), "email"),
+        CredentialField("password", _("Garmin password"), "password", max_length=128),
     ),
     account_credential="email",
     limits={

@@ -1,5 +1,7 @@
 """Garmin's partner programme: its Training API and Activity API, to which a person says yes on Garmin's own page."""
 
+from django.utils.translation import gettext_noop as _
+
 from integrations.spec import Capability, Limit, OAuthEndpoints, Part, ProviderSpec
 
 SLUG = "garmin_partner"
@@ -9,7 +11,7 @@ API_HOST = "apis.garmin.com"
 SPEC = ProviderSpec(
     slug=SLUG,
     label="Garmin Connect (official)",
-    summary="Your workouts go to Garmin Connect and from there to your watch. You say yes on Garmin's own page.",
+    summary=_("Your workouts go to Garmin Connect and from there to your watch. You say yes on Garmin's own page."),
     capabilities=frozenset(
         {
             Capability.WORKOUTS_WRITE,
@@ -33,14 +35,14 @@ SPEC = ProviderSpec(
         scopes=(ACTIVITIES, WORKOUTS),
         asks_for_scopes=False,
         words={
-            ACTIVITIES: "Share your activities: we read what you record.",
-            WORKOUTS: "Import workouts: we put the workouts you accept into your Garmin calendar.",
-            HISTORY: "Share older data: we read what you recorded long before.",
+            ACTIVITIES: _("Share your activities: we read what you record."),
+            WORKOUTS: _("Import workouts: we put the workouts you accept into your Garmin calendar."),
+            HISTORY: _("Share older data: we read what you recorded long before."),
         },
         uses=(
-            "We put workouts that you accepted into your account, and change or take out only those.",
-            "We read the activities you record, and show them to your coach where you allow it.",
-            "Garmin leaves historical data unticked. Tick it as well if you want your past activities here.",
+            _("We put workouts that you accepted into your account, and change or take out only those."),
+            _("We read the activities you record, and show them to your coach where you allow it."),
+            _("Garmin leaves historical data unticked. Tick it as well if you want your past activities here."),
         ),
     ),
     limits={

@@ -1,5 +1,7 @@
 """Strava, through its official API; an athlete says yes on Strava's own page."""
 
+from django.utils.translation import gettext_noop as _
+
 from integrations.providers.strava.limits import wait_s
 from integrations.spec import Capability, Limit, OAuthEndpoints, Part, ProviderPolicy, ProviderSpec
 
@@ -8,7 +10,7 @@ SLUG = "strava"
 SPEC = ProviderSpec(
     slug=SLUG,
     label="Strava",
-    summary="The activities you record come here from Strava. Only you see them.",
+    summary=_("The activities you record come here from Strava. Only you see them."),
     capabilities=frozenset({Capability.ACTIVITIES_READ, Capability.ACTIVITIES_DETAILS, Capability.WEBHOOKS}),
     base_urls={
         "authorize": "https://www.strava.com",
@@ -25,15 +27,15 @@ SPEC = ProviderSpec(
         pkce=False,
         separator=",",
         words={
-            "read": "View your public profile: we read your name and the number of your account.",
-            "read_all": "View your private routes, segments and events.",
-            "profile:read_all": "View all of your profile.",
-            "activity:read": "View your activities, without those that only you can see.",
-            "activity:read_all": "View your activities, with those that only you can see.",
+            "read": _("View your public profile: we read your name and the number of your account."),
+            "read_all": _("View your private routes, segments and events."),
+            "profile:read_all": _("View all of your profile."),
+            "activity:read": _("View your activities, without those that only you can see."),
+            "activity:read_all": _("View your activities, with those that only you can see."),
         },
         uses=(
-            "We read the activities you record, for nobody but you.",
-            "We change nothing in your account, and we train no machine with what we read.",
+            _("We read the activities you record, for nobody but you."),
+            _("We change nothing in your account, and we train no machine with what we read."),
         ),
         parameters={"approval_prompt": "auto"},
     ),
