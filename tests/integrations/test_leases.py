@@ -56,8 +56,9 @@ def test_a_sync_whose_worker_is_killed_again_and_again_ends_complete(
 ) -> None:
     settings.TIME_SCALE = SCALE
     chance = random.Random(kills)
-    for number in range(kills * 2 * PAGE - len(there(garmin))):
+    for number in range(kills * 4 * PAGE - len(there(garmin))):
         garmin["garmin"].change(ACCOUNT, "add", "", f"One more {number}")
+    garmin["garmin"].set_fault(ACCOUNT, "slow:0.02", on=READING)  # else a worker may be done before it is killed
     stream = library.connect(garmin, coach)
     job = scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL)
     for kill in range(1, kills + 1):
@@ -65,12 +66,13 @@ def test_a_sync_whose_worker_is_killed_again_and_again_ends_complete(
         worker = start_worker(job)
         wait_until(lambda least=enough: garmin["garmin"].count(READING) >= least)  # type: ignore[misc]
         os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
+        assert worker.wait() == -signal.SIGKILL, "it was still at work"
         wait_until(reaping.reap)
         job.refresh_from_db()
         assert (job.status, job.reaped, job.error_code) == (Status.QUEUED, kill, "worker_lost")
         assert Workout.objects.count() == WorkoutRevision.objects.count() == job.created_n
         wait_until(SyncJob.objects.unheard().exists)
+    garmin["garmin"].set_fault(ACCOUNT, "", on=READING)
     assert start_worker(job).wait(PATIENCE_S) == 0
     job.refresh_from_db()
     everything = {key: raw["workoutName"] for key, raw in there(garmin).items()}
