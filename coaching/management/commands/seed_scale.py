@@ -96,7 +96,7 @@ class Command(BaseCommand):
         if not (settings.DEMO or settings.TESTING or settings.DEBUG):
             raise CommandError("This makes people up: it runs in the demo and in development only.")
         if athletes < 1 or activities < 0 or days < 1:
-            raise CommandError("There is one athlete and one day at least, and a number of activities that is not negative.")
+            raise CommandError("At least one athlete and one day are needed, and not less than no activities.")
         started = time.monotonic()
         coach, ids = self._people(athletes)
         self._history(ids, activities, days)
@@ -148,7 +148,7 @@ class Command(BaseCommand):
         if not own.exists():
             for number in range(len(SPORTS) * 3):
                 library.create(coach, _workout(number))
-        values = {
+        values: dict[str, Any] = {
             "coach": coach.pk, "today": timezone.now().date(), "days": PLAN_DAYS, "weekdays": PLANNED_WEEKDAYS,
             "workouts": list(own.values_list("pk", flat=True)), "count": own.count(),
         }  # fmt: skip
