@@ -101,7 +101,7 @@ def backlog(title: str, rows: "QuerySet[Any]", *, over: str) -> dict[str, Any]:
 
 
 def _live_states() -> list[tuple[str, str]]:
-    return [(key, words) for key, words in Connection.Status.choices if key != Connection.Status.DISCONNECTED]
+    return [(key, str(words)) for key, words in Connection.Status.choices if key != Connection.Status.DISCONNECTED]
 
 
 def _counted(pairs: "QuerySet[Any, Any]") -> defaultdict[int, dict[str, int]]:
