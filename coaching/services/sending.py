@@ -24,6 +24,7 @@ from integrations.client import ProviderClient, client_for, unsupported
 from integrations.models import Connection
 from integrations.models.leases import LeaseLost
 from integrations.records import MARKER, WorkoutRecord
+from integrations.shortcomings import in_words
 from integrations.spec import Capability
 from integrations.timing import seconds, step, timing
 
@@ -215,7 +216,7 @@ def _expressible(delivery: Delivery) -> WorkoutRecord:
     assert delivery.connection is not None
     record = marked(delivery)
     if problems := unsupported(delivery.connection.provider.slug, record):
-        words = [f"Step {p.step}: {p.message}" if p.step else p.message for p in problems]
+        words = [in_words(problem) for problem in problems]
         raise errors.UnsupportedError(" ".join(words), context={"problems": words})
     return record
 

@@ -20,7 +20,8 @@ from coaching.services import delivering, targeting
 from integrations import bell, errors, events
 from integrations.client import unsupported, warnings
 from integrations.models import Connection
-from integrations.records import Problem
+from integrations.shortcomings import in_words
+from integrations.wording import told
 
 MOST_A_DAY = 2000
 DAY = timedelta(days=1)
@@ -54,7 +55,7 @@ def preflight(revision: WorkoutRevision, links: Sequence[CoachingLink]) -> list[
 
 def caution(slug: str, revision: WorkoutRevision) -> str:
     """What a provider takes of it though a watch may not; empty when there is nothing to say."""
-    return " ".join(_in_words(problem) for problem in warnings(slug, revision.record))
+    return " ".join(told(in_words(problem)) for problem in warnings(slug, revision.record))
 
 
 @transaction.atomic
@@ -128,7 +129,7 @@ def _check(link: CoachingLink, target: Connection | None, refusals: dict[str, st
         return Check(
             link,
             "warning",
-            gettext("%(obstacle)s The workout waits until then.") % {"obstacle": gettext(obstacle.words)},
+            gettext("%(obstacle)s The workout waits until then.") % {"obstacle": told(obstacle.words)},
             words,
         )
     return Check(link, "ready", caution=words)
@@ -139,14 +140,7 @@ def _refusal(slug: str, revision: WorkoutRevision) -> str:
     if not problems:
         return ""
     more = gettext(" (%(n)s more)") % {"n": len(problems) - 1} if len(problems) > 1 else ""
-    return _in_words(problems[0]) + more
-
-
-def _in_words(problem: Problem) -> str:
-    message = gettext(problem.message)
-    return (
-        gettext("Step %(step)s: %(problem)s") % {"step": problem.step, "problem": message} if problem.step else message
-    )
+    return told(in_words(problems[0])) + more
 
 
 def _still_active(targets: Sequence[Target], by: User) -> list[Target]:

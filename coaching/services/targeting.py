@@ -8,12 +8,18 @@ from django.utils.translation import gettext_noop
 from integrations import control
 from integrations.models import Connection
 from integrations.spec import Capability
+from integrations.wording import pattern
 
 PROVIDER_PAUSED = "provider_paused"
+WANTS_LOGIN = pattern(gettext_noop("{p} asks for a new login."))
+IS_PAUSED = pattern(gettext_noop("The connection to {p} is paused."))
 
 
 class Obstacle(NamedTuple):
-    """Why nothing can be sent to an account at the moment; it goes away by what people do."""
+    """Why nothing can be sent to an account at the moment; it goes away by what people do.
+
+    `words` are in English, as rows keep them; pages say them by `wording.told`.
+    """
 
     code: str
     words: str
@@ -38,9 +44,9 @@ def obstacle(connection: Connection | None) -> Obstacle | None:
         return NOT_CONNECTED
     provider = connection.provider
     if connection.status == Connection.Status.NEEDS_REAUTH:
-        return Obstacle("needs_login", f"{provider} asks for a new login.")
+        return Obstacle("needs_login", WANTS_LOGIN.format(p=provider))
     if connection.status == Connection.Status.PAUSED:
-        return Obstacle("connection_paused", f"The connection to {provider} is paused.")
+        return Obstacle("connection_paused", IS_PAUSED.format(p=provider))
     if refused := control.refusal(provider, "deliver", connection.user_id):
         code = refused.code if refused.code == control.NOT_YET else PROVIDER_PAUSED
         return Obstacle(code, refused.message)

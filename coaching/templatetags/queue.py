@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 
 from django import template
 from django.db.models import Q
-from django.utils.translation import gettext
 
 from coaching.models import Delivery, DeliveryStatus, Share
 from coaching.services.targeting import PROVIDER_PAUSED
@@ -44,12 +43,6 @@ def queue_place(share: Share) -> Place | None:
 @register.filter
 def of_share(places: Mapping[int, Place], share: Share) -> Place | None:
     return places.get(share.delivery.pk) if share.delivery else None
-
-
-@register.filter
-def told(detail: str) -> str:
-    """A reason that was kept in English, in the reader's language where the catalogue knows it."""
-    return gettext(detail) if detail else ""
 
 
 def _may_wait(delivery: Delivery) -> bool:

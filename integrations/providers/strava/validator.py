@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from integrations import errors
+from integrations import errors, shortcomings
 from integrations.providers.strava.provider import SLUG
 from integrations.records import AccountRecord, ActivityRecord, Problem, WorkoutRecord
 
@@ -33,7 +33,7 @@ def validate_activity(record: ActivityRecord) -> ActivityRecord:
 
 def unsupported(record: WorkoutRecord) -> list[Problem]:
     """Strava takes no planned workouts at all."""
-    return [Problem(step=0, message="Strava takes no planned workouts.")]
+    return [Problem(step=0, message=shortcomings.NO_WORKOUTS.format(p="Strava"))]
 
 
 def warnings(record: WorkoutRecord) -> list[Problem]:
