@@ -8,7 +8,6 @@ from itertools import count
 from integrations import errors
 from integrations.providers.garmin.provider import SLUG
 from integrations.providers.garmin.translator import vocabulary as garmin
-from integrations.providers.garmin.translator.values import MOST_NAME_LETTERS
 from integrations.records import (
     AccountRecord,
     ActivityRecord,
@@ -22,6 +21,7 @@ from integrations.records import (
     WorkoutRecord,
     WorkoutStep,
 )
+from integrations.values import MOST_NAME_LETTERS
 
 MOST_EXPANDED_STEPS = 500
 MOST_ROUNDS = 500

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from integrations import errors
 from integrations.providers.garmin_partner.provider import SLUG
 from integrations.providers.garmin_partner.translator import vocabulary as garmin
-from integrations.providers.garmin_partner.translator.values import MOST_NAME_LETTERS
 from integrations.records import (
     AccountRecord,
     ActivityRecord,
@@ -25,6 +24,7 @@ from integrations.records import (
     WorkoutRecord,
     WorkoutStep,
 )
+from integrations.values import MOST_NAME_LETTERS
 
 MOST_TEXT = 1024  # letters of a description
 MOST_STEPS, MOST_STEPS_OF_LEGS, MOST_LEGS = 100, 250, 25

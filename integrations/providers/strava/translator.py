@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations import errors
 from integrations.providers.strava.provider import SLUG
 from integrations.records import AccountRecord, ActivityRecord, DetailsRecord, LapRecord, Sport
+from integrations.values import Values
 
+VALUES = Values(SLUG)
 LONGEST_NAME = 255
 LONGEST_WORD = 64
 MOST_OFFSET_S = 18 * 3600
@@ -77,7 +78,7 @@ def to_activity(raw: Mapping[str, Any]) -> ActivityRecord:
     if duration_s is None:
         duration_s = _number(raw, "elapsed_time")
     if duration_s is None:
-        raise _unreadable("moving_time", "is missing")
+        raise VALUES.unreadable("moving_time", "is missing")
     athlete = raw.get("athlete")
     owner = athlete.get("id") if isinstance(athlete, Mapping) else None
     return ActivityRecord(
@@ -102,7 +103,7 @@ def to_details(raw: Mapping[str, Any]) -> DetailsRecord:
     streams = raw.get("streams")
     times = _stream(streams, "time")
     if len(times) > MOST_SAMPLES:
-        raise _unreadable("streams", "is longer than any activity")
+        raise VALUES.unreadable("streams", "is longer than any activity")
     later = [index for index in range(len(times)) if index == 0 or (times[index] or 0) > (times[index - 1] or 0)]
     found: dict[str, Any] = {"time_s": tuple(times[index] or 0.0 for index in later)}
     for name, (key, most) in STREAMS.items():
@@ -153,35 +154,30 @@ def _offset_s(raw: Mapping[str, Any], started_at: datetime) -> int:
     if offset is None and raw.get("start_date_local"):
         offset = (_moment(raw["start_date_local"], "start_date_local") - started_at).total_seconds()
     if abs(offset or 0) > MOST_OFFSET_S:
-        raise _unreadable("utc_offset", "is more than 18 hours")
+        raise VALUES.unreadable("utc_offset", "is more than 18 hours")
     return round(offset or 0)
 
 
 def _moment(value: Any, what: str) -> datetime:
     if not isinstance(value, str):
-        raise _unreadable(what, "is missing")
+        raise VALUES.unreadable(what, "is missing")
     try:
         found = datetime.fromisoformat(value)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _unreadable(what, "is no point in time") from None
+        raise VALUES.unreadable(what, "is no point in time") from None
 
 
 def _id(value: Any, what: str) -> str:
     """Ids are numbers above 0, sent as a number or as a text."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and 0 < int(text) < LARGEST_ID):
-        raise _unreadable(what, "is no id")
+        raise VALUES.unreadable(what, "is no id")
     return str(int(text))
 
 
 def _number(raw: Mapping[str, Any], key: str) -> float | None:
-    value = raw.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _unreadable(key, "is no number")
-    return float(value)
+    return VALUES.number(raw.get(key), key)
 
 
 def _rate(raw: Mapping[str, Any], key: str) -> int | None:
@@ -193,7 +189,3 @@ def _line(value: Any) -> str:
     """One line of people's words, without what a page or a log could stumble over."""
     words = " ".join(value.split()) if isinstance(value, str) else ""
     return "".join(letter for letter in words if letter.isprintable())[:LONGEST_NAME].strip()
-
-
-def _unreadable(what: str, why: str) -> errors.DataError:
-    return errors.DataError(f"{what} {why}", provider=SLUG, code="unreadable", context={"field": what})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations.providers.garmin.translator.values import Fields, listed, number, unreadable
+from integrations.providers.garmin.translator.values import VALUES, Fields
 from integrations.records import DetailsRecord, LapRecord
 
 MOST_LAPS = 1_000
@@ -15,12 +15,12 @@ HIGHEST = {"heart_rate": 260, "speed_mps": 150, "power_w": 5_000}
 
 def to_details(raw: dict[str, Any]) -> DetailsRecord:
     """`raw` has both answers, by the names of their routes."""
-    laps = listed(Fields(raw.get("splits"), "splits").take("lapDTOs"), "lapDTOs")[:MOST_LAPS]
+    laps = VALUES.listed(Fields(raw.get("splits"), "splits").take("lapDTOs"), "lapDTOs")[:MOST_LAPS]
     details = Fields(raw.get("details"), "details")
-    columns = _columns(listed(details.take("metricDescriptors"), "metricDescriptors"))
-    rows = listed(details.take("activityDetailMetrics"), "activityDetailMetrics")
+    columns = _columns(VALUES.listed(details.take("metricDescriptors"), "metricDescriptors"))
+    rows = VALUES.listed(details.take("activityDetailMetrics"), "activityDetailMetrics")
     if len(rows) > MOST_SAMPLES:
-        raise unreadable("activityDetailMetrics", "has more rows than were asked for")
+        raise VALUES.unreadable("activityDetailMetrics", "has more rows than were asked for")
     return DetailsRecord(laps=tuple(_lap(lap) for lap in laps), **_series(columns, rows))
 
 
@@ -66,8 +66,8 @@ def _series(columns: Mapping[str, int], rows: Sequence[Any]) -> dict[str, Any]:
 
 
 def _cell(row: Any, place: int) -> float | None:
-    metrics = listed(Fields(row, "row").take("metrics"), "metrics")
-    return number(metrics[place], "metric") if place < len(metrics) else None
+    metrics = VALUES.listed(Fields(row, "row").take("metrics"), "metrics")
+    return VALUES.number(metrics[place], "metric") if place < len(metrics) else None
 
 
 def _within(value: float | None, most: float) -> float | None:

@@ -3,16 +3,7 @@
 from typing import Any, Literal
 
 from integrations.providers.garmin.translator import vocabulary as garmin
-from integrations.providers.garmin.translator.values import (
-    MOST_DEPTH,
-    Fields,
-    identifier,
-    is_empty,
-    listed,
-    unreadable,
-    version,
-    whole,
-)
+from integrations.providers.garmin.translator.values import VALUES, Fields, is_empty, version
 from integrations.records import (
     End,
     EndKind,
@@ -28,6 +19,7 @@ from integrations.records import (
     WorkoutRecord,
     WorkoutStep,
 )
+from integrations.values import MOST_DEPTH
 
 UNNAMED = "Untitled workout"
 GRAMS_PER_KG = 1000.0
@@ -43,10 +35,10 @@ def to_workout(raw: dict[str, Any]) -> WorkoutRecord:
     sport = fields.choose("sportType", garmin.SPORTS, unknown=Sport.OTHER)
     segments = tuple(
         _segment(item, sport or Sport.OTHER, pool_length, pool_unit)
-        for item in listed(fields.take("workoutSegments"), "workoutSegments")
+        for item in VALUES.listed(fields.take("workoutSegments"), "workoutSegments")
     )
     return WorkoutRecord(
-        external_id=identifier(fields.take("workoutId"), "workoutId"),
+        external_id=VALUES.identifier(fields.take("workoutId"), "workoutId"),
         version=version(raw),
         name=fields.line("workoutName") or UNNAMED,
         description=fields.text("description"),
@@ -95,8 +87,8 @@ def _unit(fields: Fields, key: str, known: tuple[str, ...]) -> str:
 def _steps(raw: Any, depth: int) -> tuple[Step, ...]:
     """In the order they stand: `stepOrder` may start again in every group."""
     if depth > MOST_DEPTH:
-        raise unreadable("workoutSteps", "are nested too deeply")
-    return tuple(_step(item, depth) for item in listed(raw, "workoutSteps"))
+        raise VALUES.unreadable("workoutSteps", "are nested too deeply")
+    return tuple(_step(item, depth) for item in VALUES.listed(raw, "workoutSteps"))
 
 
 def _step(raw: Any, depth: int) -> Step:
@@ -132,7 +124,7 @@ def _repeat(fields: Fields, depth: int) -> RepeatStep:
     counted = is_empty(fields.left.get("endCondition"))
     end = _end(fields)
     if counted or end.kind == EndKind.ITERATIONS:
-        count = whole(end.value, "endConditionValue") if count is None else count
+        count = VALUES.whole(end.value, "endConditionValue") if count is None else count
         end = End(kind=EndKind.ITERATIONS)
     return RepeatStep(
         count=count,

@@ -6,22 +6,9 @@ from typing import Any
 
 from integrations import errors
 from integrations.providers.garmin.provider import SLUG
-from integrations.providers.garmin.translator.values import (
-    Fields,
-    clean,
-    cut,
-    identifier,
-    listed,
-    moment,
-    number,
-    one_line,
-    required_id,
-    unreadable,
-    verbatim,
-    version,
-    whole,
-)
+from integrations.providers.garmin.translator.values import VALUES, Fields, version
 from integrations.records import AccountRecord, ActivityRecord, ScheduleRecord, Sport, WorkoutSummary
+from integrations.values import clean, cut, one_line
 
 MOST_OFFSET_S = 18 * 3600
 
@@ -117,7 +104,7 @@ def to_account(raw: dict[str, Any]) -> AccountRecord:
         or ""
     )
     return AccountRecord(
-        external_id=required_id(profile.take("profileId") or profile.take("id"), "profileId"),
+        external_id=VALUES.required_id(profile.take("profileId") or profile.take("id"), "profileId"),
         name=profile.line("fullName") or profile.line("displayName") or profile.line("userName"),
         time_zone=settings.line("timeZone", 64),
         units="metric" if system == "metric" else "imperial" if system.startswith("statute") else "",
@@ -127,7 +114,7 @@ def to_account(raw: dict[str, Any]) -> AccountRecord:
 def to_summary(raw: dict[str, Any]) -> WorkoutSummary:
     fields = Fields(raw, "workout")
     return WorkoutSummary(
-        external_id=required_id(fields.take("workoutId"), "workoutId"),
+        external_id=VALUES.required_id(fields.take("workoutId"), "workoutId"),
         name=fields.line("workoutName"),
         version=version(fields.left),
         description=fields.text("description"),
@@ -138,7 +125,7 @@ def to_summary(raw: dict[str, Any]) -> WorkoutSummary:
 def _created(value: Any) -> datetime | None:
     """It only narrows a search: one that cannot be read is no reason to set the workout aside."""
     try:
-        return moment(value, "createdDate")
+        return VALUES.moment(value, "createdDate")
     except errors.DataError:
         return None
 
@@ -151,8 +138,8 @@ def to_schedule(raw: dict[str, Any]) -> ScheduleRecord:
         (fields.left[key] for key in ("workoutScheduleId", "scheduleId", "id") if fields.left.get(key)), None
     )
     return ScheduleRecord(
-        external_id=required_id(number_, "workoutScheduleId"),
-        workout_id=required_id(workout.take("workoutId") or fields.take("workoutId"), "workoutId"),
+        external_id=VALUES.required_id(number_, "workoutScheduleId"),
+        workout_id=VALUES.required_id(workout.take("workoutId") or fields.take("workoutId"), "workoutId"),
         on=_day(fields.take("calendarDate") or fields.take("date"), "calendarDate"),
         title=workout.line("workoutName") or fields.line("title"),
     )
@@ -161,7 +148,7 @@ def to_schedule(raw: dict[str, Any]) -> ScheduleRecord:
 def to_calendar(raw: dict[str, Any]) -> Iterator[ScheduleRecord]:
     """The month's workouts once each: views of neighbouring months overlap. Plans of others have no workout id."""
     seen: set[str] = set()
-    for item in listed(Fields(raw, "calendar").take("calendarItems"), "calendarItems"):
+    for item in VALUES.listed(Fields(raw, "calendar").take("calendarItems"), "calendarItems"):
         fields = Fields(item, "calendar item")
         if fields.take("itemType") != "workout" or fields.left.get("workoutId") is None:
             continue
@@ -174,14 +161,14 @@ def to_calendar(raw: dict[str, Any]) -> Iterator[ScheduleRecord]:
 def to_activity(raw: dict[str, Any]) -> ActivityRecord:
     """Of a row of the activities list."""
     fields = Fields(raw, "activity")
-    started_at = moment(fields.left.get("startTimeGMT") or fields.left.get("beginTimestamp"), "startTimeGMT")
-    duration_s = number(fields.left.get("duration"), "duration")
+    started_at = VALUES.moment(fields.left.get("startTimeGMT") or fields.left.get("beginTimestamp"), "startTimeGMT")
+    duration_s = VALUES.number(fields.left.get("duration"), "duration")
     if started_at is None or duration_s is None:
-        raise unreadable("activity", "has no start or no duration")
+        raise VALUES.unreadable("activity", "has no start or no duration")
     kind = Fields(fields.take("activityType"), "activityType")
     return ActivityRecord(
-        external_id=required_id(fields.take("activityId"), "activityId"),
-        account_id=identifier(fields.take("ownerId"), "ownerId"),
+        external_id=VALUES.required_id(fields.take("activityId"), "activityId"),
+        account_id=VALUES.identifier(fields.take("ownerId"), "ownerId"),
         sport=_activity_sport(kind),
         name=fields.line("activityName"),
         started_at=started_at,
@@ -192,19 +179,19 @@ def to_activity(raw: dict[str, Any]) -> ActivityRecord:
         avg_hr=_rate(fields, "averageHR"),
         max_hr=_rate(fields, "maxHR"),
         energy_kcal=fields.number("calories"),
-        workout_id=identifier(fields.take("workoutId"), "workoutId"),
+        workout_id=VALUES.identifier(fields.take("workoutId"), "workoutId"),
         extras=_kept_of_activity(fields.left, kind),
     )
 
 
 def _activity_sport(kind: Fields) -> Sport:
     key = str(kind.left.get("typeKey") or "")
-    parent = whole(kind.left.get("parentTypeId"), "parentTypeId")
+    parent = VALUES.whole(kind.left.get("parentTypeId"), "parentTypeId")
     return ACTIVITY_SPORTS.get(key) or PARENT_SPORTS.get(parent or 0, Sport.OTHER)
 
 
 def _kept_of_activity(left: dict[str, Any], kind: Fields) -> dict[str, Any]:
-    kept = {key: verbatim(left[key], key) for key in KEPT_OF_ACTIVITY if left.get(key) is not None}
+    kept = {key: VALUES.verbatim(left[key], key) for key in KEPT_OF_ACTIVITY if left.get(key) is not None}
     if kind.left.get("typeKey"):
         kept["typeKey"] = cut(clean(str(kind.left["typeKey"])), 64)
     return {SLUG: kept} if kept else {}
@@ -212,10 +199,10 @@ def _kept_of_activity(left: dict[str, Any], kind: Fields) -> dict[str, Any]:
 
 def _offset_s(local: Any, started_at: datetime) -> int:
     """How far the wearer's clock was ahead of UTC: Garmin gives the start twice, and no offset."""
-    then = moment(local, "startTimeLocal")
+    then = VALUES.moment(local, "startTimeLocal")
     offset_s = round((then - started_at).total_seconds()) if then else 0
     if abs(offset_s) > MOST_OFFSET_S:
-        raise unreadable("startTimeLocal", "is days off startTimeGMT")
+        raise VALUES.unreadable("startTimeLocal", "is days off startTimeGMT")
     return offset_s
 
 
@@ -228,4 +215,4 @@ def _day(value: Any, what: str) -> date:
     try:
         return date.fromisoformat(one_line(value)[:10])
     except (ValueError, TypeError, AttributeError):
-        raise unreadable(what, "is no date") from None
+        raise VALUES.unreadable(what, "is no date") from None

@@ -3,14 +3,7 @@
 from typing import Any, Literal
 
 from integrations.providers.garmin_partner.translator import vocabulary as garmin
-from integrations.providers.garmin_partner.translator.values import (
-    MOST_DEPTH,
-    Fields,
-    identifier,
-    listed,
-    moment,
-    unreadable,
-)
+from integrations.providers.garmin_partner.translator.values import VALUES, Fields
 from integrations.records import (
     End,
     EndKind,
@@ -24,6 +17,7 @@ from integrations.records import (
     WorkoutRecord,
     WorkoutStep,
 )
+from integrations.values import MOST_DEPTH
 
 UNNAMED = "Untitled workout"
 METER = "METER"
@@ -39,10 +33,10 @@ def to_workout(raw: dict[str, Any]) -> WorkoutRecord:
     pool_length, pool_unit = _pool(fields)
     sport = fields.choose("sport", garmin.SPORTS, unknown=Sport.OTHER) or Sport.OTHER
     fields.flag("isSessionTransitionEnabled") if fields.left.get("isSessionTransitionEnabled") is False else None
-    changed = moment(raw.get("updatedDate"), "updatedDate")
-    segments = listed(fields.take("segments"), "segments")
+    changed = VALUES.moment(raw.get("updatedDate"), "updatedDate")
+    segments = VALUES.listed(fields.take("segments"), "segments")
     return WorkoutRecord(
-        external_id=identifier(fields.take("workoutId"), "workoutId"),
+        external_id=VALUES.identifier(fields.take("workoutId"), "workoutId"),
         version="" if changed is None else changed.replace(tzinfo=None).isoformat(timespec="microseconds"),
         name=fields.line("workoutName") or UNNAMED,
         description=fields.text("description"),
@@ -79,8 +73,8 @@ def _pool(fields: Fields) -> tuple[float | None, PoolUnit]:
 
 def _steps(raw: Any, depth: int) -> tuple[Step, ...]:
     if depth > MOST_DEPTH:
-        raise unreadable("steps", "are nested too deeply")
-    return tuple(_step(item, depth) for item in listed(raw, "steps"))
+        raise VALUES.unreadable("steps", "are nested too deeply")
+    return tuple(_step(item, depth) for item in VALUES.listed(raw, "steps"))
 
 
 def _step(raw: Any, depth: int) -> Step:

@@ -6,19 +6,9 @@ from typing import Any
 
 from integrations.providers.garmin_partner.provider import SLUG
 from integrations.providers.garmin_partner.translator.reading import UNNAMED
-from integrations.providers.garmin_partner.translator.values import (
-    MOST_TEXT_LETTERS,
-    clean,
-    cut,
-    line,
-    listed,
-    moment,
-    number,
-    required_id,
-    unreadable,
-    word,
-)
+from integrations.providers.garmin_partner.translator.values import VALUES, line, word
 from integrations.records import AccountRecord, ActivityRecord, ScheduleRecord, Sport, WorkoutSummary
+from integrations.values import MOST_TEXT_LETTERS, clean, cut
 
 MOST_OFFSET_S = 18 * 3600
 LONGEST_WORD = 64
@@ -84,7 +74,7 @@ KEPT = (
 def to_account(raw: dict[str, Any]) -> AccountRecord:
     """Garmin tells no name: the id is all there is."""
     permissions = raw.get("permissions")
-    given = listed(permissions, "permissions")[:MOST_PERMISSIONS]
+    given = VALUES.listed(permissions, "permissions")[:MOST_PERMISSIONS]
     return AccountRecord(
         external_id=word(raw.get("userId"), "userId"),
         permissions=None if permissions is None else tuple(word(each, "permissions") for each in given),
@@ -94,9 +84,9 @@ def to_account(raw: dict[str, Any]) -> AccountRecord:
 def to_summary(raw: dict[str, Any]) -> WorkoutSummary:
     """Of a whole workout, which is what a create answers: there are no shorter rows."""
     text = raw.get("description")
-    changed, made = (moment(raw.get(key), key) for key in ("updatedDate", "createdDate"))
+    changed, made = (VALUES.moment(raw.get(key), key) for key in ("updatedDate", "createdDate"))
     return WorkoutSummary(
-        external_id=required_id(raw.get("workoutId"), "workoutId"),
+        external_id=VALUES.required_id(raw.get("workoutId"), "workoutId"),
         name=line(raw.get("workoutName")) or UNNAMED,
         version="" if changed is None else changed.replace(tzinfo=None).isoformat(timespec="microseconds"),
         description=cut(clean(text).strip(), MOST_TEXT_LETTERS) if isinstance(text, str) else "",
@@ -108,24 +98,24 @@ def to_schedule(raw: dict[str, Any]) -> ScheduleRecord:
     """The entry's number has one name where it is made and may have a shorter one where it is listed."""
     number_of_it = raw.get("workoutScheduleId") or raw.get("scheduleId")
     return ScheduleRecord(
-        external_id=required_id(number_of_it, "workoutScheduleId"),
-        workout_id=required_id(raw.get("workoutId"), "workoutId"),
+        external_id=VALUES.required_id(number_of_it, "workoutScheduleId"),
+        workout_id=VALUES.required_id(raw.get("workoutId"), "workoutId"),
         on=_day(raw.get("date")),
     )
 
 
 def to_calendar(raw: dict[str, Any]) -> Iterator[ScheduleRecord]:
-    for entry in listed(raw.get("schedules"), "schedules"):
+    for entry in VALUES.listed(raw.get("schedules"), "schedules"):
         if not isinstance(entry, dict):
-            raise unreadable("schedules", "hold what is no entry")
+            raise VALUES.unreadable("schedules", "hold what is no entry")
         yield to_schedule(entry)
 
 
 def to_activity(raw: dict[str, Any]) -> ActivityRecord:
     """Of an activity summary, pulled or pushed alike. Its length is the time Garmin's timer ran."""
-    duration_s = number(raw.get("durationInSeconds"), "durationInSeconds")
+    duration_s = VALUES.number(raw.get("durationInSeconds"), "durationInSeconds")
     if duration_s is None:
-        raise unreadable("durationInSeconds", "is missing")
+        raise VALUES.unreadable("durationInSeconds", "is missing")
     kind = raw.get("activityType")
     return ActivityRecord(
         external_id=word(raw.get("summaryId"), "summaryId"),
@@ -135,34 +125,34 @@ def to_activity(raw: dict[str, Any]) -> ActivityRecord:
         started_at=_started_at(raw.get("startTimeInSeconds")),
         utc_offset_s=_offset_s(raw.get("startTimeOffsetInSeconds")),
         duration_s=duration_s,
-        distance_m=number(raw.get("distanceInMeters"), "distanceInMeters"),
-        ascent_m=number(raw.get("totalElevationGainInMeters"), "totalElevationGainInMeters"),
+        distance_m=VALUES.number(raw.get("distanceInMeters"), "distanceInMeters"),
+        ascent_m=VALUES.number(raw.get("totalElevationGainInMeters"), "totalElevationGainInMeters"),
         avg_hr=_rate(raw, "averageHeartRateInBeatsPerMinute"),
         max_hr=_rate(raw, "maxHeartRateInBeatsPerMinute"),
-        energy_kcal=number(raw.get("activeKilocalories"), "activeKilocalories"),
+        energy_kcal=VALUES.number(raw.get("activeKilocalories"), "activeKilocalories"),
         extras=_kept(raw),
     )
 
 
 def _started_at(value: Any) -> datetime:
-    seconds = number(value, "startTimeInSeconds")
+    seconds = VALUES.number(value, "startTimeInSeconds")
     if seconds is None:
-        raise unreadable("startTimeInSeconds", "is missing")
+        raise VALUES.unreadable("startTimeInSeconds", "is missing")
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        raise unreadable("startTimeInSeconds", "is no point in time") from None
+        raise VALUES.unreadable("startTimeInSeconds", "is no point in time") from None
 
 
 def _offset_s(value: Any) -> int:
-    offset = round(number(value, "startTimeOffsetInSeconds") or 0)
+    offset = round(VALUES.number(value, "startTimeOffsetInSeconds") or 0)
     if abs(offset) > MOST_OFFSET_S:
-        raise unreadable("startTimeOffsetInSeconds", "is more than 18 hours")
+        raise VALUES.unreadable("startTimeOffsetInSeconds", "is more than 18 hours")
     return offset
 
 
 def _rate(raw: dict[str, Any], key: str) -> int | None:
-    value = number(raw.get(key), key)
+    value = VALUES.number(raw.get(key), key)
     return round(value) if value else None  # 0 where no strap was worn
 
 
@@ -172,7 +162,7 @@ def _kept(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
         value = raw.get(key)
         if isinstance(value, str):
             kept[key] = line(value, LONGEST_WORD)
-        elif isinstance(value, bool) or (isinstance(value, int | float) and number(value, key) is not None):
+        elif isinstance(value, bool) or (isinstance(value, int | float) and VALUES.number(value, key) is not None):
             kept[key] = value
     return {SLUG: kept} if kept else {}
 
@@ -181,4 +171,4 @@ def _day(value: Any) -> date:
     try:
         return date.fromisoformat(str(value)[:10])
     except ValueError:
-        raise unreadable("date", "is no day") from None
+        raise VALUES.unreadable("date", "is no day") from None
