@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop as _
 
 from accounts.rest import problems
 from integrations import tracing
+from integrations.vault import VaultUnavailable
 
 WORDS = {
     400: ("bad_request", _("That did not make sense"), _("Something in the request was wrong. Go back and try again.")),
@@ -111,8 +112,8 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A database that is away, restarts or is too busy is no mistake of ours, and soon over."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
+    """A database that is away, restarts or is too busy is no mistake of ours, and soon over; a vault alike."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError | VaultUnavailable):
         return unavailable(request)
     return answer(request, 500)
 

@@ -8,5 +8,5 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         # they need the models, which are there from now on
-        for module in ("checks", "gauges", "keeping", "personal", "receivers"):
+        for module in ("checks", "gauges", "keeping", "personal", "receivers", "second_factors"):
             import_module(f"{self.name}.{module}")

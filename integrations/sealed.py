@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.db import models
 from django.db.models import Count, F, Func, Q, Value
+from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
 from accounts.models import LoginApplication
@@ -30,7 +32,10 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """`owner` is written with the row's `owner_column` in its braces, as it was when the row was sealed."""
+    """`owner` is written with the row's `owner_column` in its braces, as it was when the row was sealed.
+
+    With a `key` the column holds JSON, and the envelope is what stands there under that key.
+    """
 
     model: type[models.Model]
     field: str
@@ -40,6 +45,8 @@ class SealedColumn:
     key_id_field: str = ""  # a column that repeats the key's id
     needed: Q = EVERY  # the rows that somebody will still open
     is_lasting: bool = True  # False: ends by itself within minutes, so nobody seals it anew
+    row_column: str = "public_id"  # what tells the row from all others of the same owner
+    key: str = ""
 
     @property
     def label(self) -> str:
@@ -47,16 +54,26 @@ class SealedColumn:
 
     @property
     def name(self) -> str:
-        return f"{self.label}.{self.field}"
+        return f"{self.label}.{self.place}"
+
+    @property
+    def place(self) -> str:
+        """What an envelope's context calls the field."""
+        return f"{self.field}.{self.key}" if self.key else self.field
+
+    @property
+    def path(self) -> str:
+        """What a lookup calls it."""
+        return f"{self.field}__{self.key}" if self.key else self.field
 
     def rows(self) -> "models.QuerySet[Any]":
-        return self.model._default_manager.filter(self.needed).exclude(**{self.field: ""})
+        return self.model._default_manager.filter(self.needed).exclude(**{self.path: ""})
 
     def under(self, kids: Iterable[str]) -> "models.QuerySet[Any]":
         """Rows sealed with one of these keys; asked of the envelope itself, whatever other columns say."""
         named = Q(pk__in=[])
         for kid in kids:
-            named |= Q(**{f"{self.field}__startswith": f"{VERSION}:{kid}:"})
+            named |= Q(**{f"{self.path}__startswith": f"{VERSION}:{kid}:"})
         return self.rows().filter(named)
 
     def batches(self, size: int, *, kids: Collection[str] | None = None) -> Iterator[list[Sealed]]:
@@ -66,19 +83,20 @@ class SealedColumn:
         a prefix that nearly all rows share for a rare one, and then reads the whole table for every batch.
         """
         prefixes = ("",) if kids is None else tuple(f"{VERSION}:{kid}:" for kid in kids)
-        values = self.rows().order_by("pk").values_list("pk", "public_id", self.owner_column, self.field)
+        values = self.rows().order_by("pk").values_list("pk", self.row_column, self.owner_column, self.path)
         last = 0
         while window := list(values.filter(pk__gt=last)[:size]):
             last = window[-1][0]
             batch = [row for row in window if row[3].startswith(prefixes)]
             if batch:
-                yield [Sealed(pk, self.context(row_uuid, owner), blob) for pk, row_uuid, owner, blob in batch]
+                yield [Sealed(pk, self.context(row, owner), blob) for pk, row, owner, blob in batch]
 
-    def context(self, row_uuid: object, owner: object) -> Context:
-        return (self.label, str(row_uuid), self.field, self.owner.format(owner))
+    def context(self, row: object, owner: object) -> Context:
+        return (self.label, str(row), self.place, self.owner.format(owner))
 
     def count_by_key(self) -> dict[str, int]:
-        kid = Func(F(self.field), Value(":"), Value(2), function="split_part", output_field=models.TextField())
+        envelope = KT(self.path) if self.key else F(self.field)
+        kid = Func(envelope, Value(":"), Value(2), function="split_part", output_field=models.TextField())
         return dict(self.rows().order_by().values_list(kid).annotate(n=Count("pk")))
 
 
@@ -110,3 +128,16 @@ register(
         is_lasting=False,
     )
 )
+for _key in ("secret", "seed"):  # of an app that makes codes; of recovery codes
+    register(
+        SealedColumn(
+            Authenticator,
+            "data",
+            f"{_key}s of second factors",
+            "user:{}",
+            "user_id",
+            needed=Q(**{f"data__{_key}__startswith": f"{VERSION}:"}),
+            row_column="user_id",
+            key=_key,
+        )
+    )

@@ -232,16 +232,20 @@ def _swap(column: SealedColumn, fresh: list[Fresh], target: str) -> int:
     if not fresh:
         return 0
     quote = connection.ops.quote_name
-    table, envelope = quote(column.model._meta.db_table), quote(column.field)
+    table, field = quote(column.model._meta.db_table), quote(column.field)
+    held, anew = f"row.{field}", "fresh.now"
+    if column.key:
+        held = f"row.{field} ->> '{column.key}'"
+        anew = f"jsonb_set(row.{field}, '{{{column.key}}}', to_jsonb(fresh.now))"
     key_id = f", {quote(column.key_id_field)} = %(target)s" if column.key_id_field else ""
     with psycopg.Cursor(connection.connection) as cursor:  # Django's own writes megabytes of quoted text instead
         cursor.execute(
             f"""
-            UPDATE {table} AS row SET {envelope} = fresh.now{key_id}
+            UPDATE {table} AS row SET {field} = {anew}{key_id}
             FROM unnest(
                 %(ids)s::bigint[], string_to_array(%(was)s, %(gap)s), string_to_array(%(now)s, %(gap)s)
             ) AS fresh (id, was, now)
-            WHERE row.id = fresh.id AND row.{envelope} = fresh.was
+            WHERE row.id = fresh.id AND {held} = fresh.was
             """,  # noqa: S608 - names of our own columns
             {
                 "ids": [each.pk for each in fresh],
