@@ -76,7 +76,9 @@ SIDES = {"gt": gettext_noop("above"), "lt": gettext_noop("below"), None: gettext
 ENDS = {EndKind.HEART_RATE: gettext_noop("heart rate"), EndKind.POWER: gettext_noop("power")}
 CONDITIONS = {
     EndKind.SEND_OFF: gettext_noop("until {1} after the last start"),
+    # xgettext:no-python-format
     EndKind.VELOCITY_LOSS: gettext_noop("until you are {0} % slower"),
+    # xgettext:no-python-format
     EndKind.POWER_LOSS: gettext_noop("until you have lost {0} % of power"),
 }
 UNITS = {

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from integrations import errors
+from integrations import shortcomings as short
 from integrations.providers.garmin.provider import SLUG
 from integrations.providers.garmin.translator import vocabulary as garmin
 from integrations.records import (
@@ -23,6 +24,7 @@ from integrations.records import (
 )
 from integrations.values import MOST_NAME_LETTERS
 
+WE = "Garmin"
 MOST_EXPANDED_STEPS = 500
 MOST_ROUNDS = 500
 DEEPEST_REPEAT = 3
@@ -64,7 +66,7 @@ RANGE_OF_TARGET = {
 }
 ANY_RANGE = (-1e6, 1e6)
 ZONES = {TargetKind.HEART_RATE: 5, TargetKind.POWER: 7}
-ZONE_WORDS = {TargetKind.HEART_RATE: "heart-rate", TargetKind.POWER: "power"}
+ZONE_WORDS = {TargetKind.HEART_RATE: short.HEART_RATE_ZONE, TargetKind.POWER: "power"}
 
 type _Placed = tuple[
     WorkoutStep, tuple[RepeatStep, ...]
@@ -113,7 +115,7 @@ def unsupported(record: WorkoutRecord) -> list[Problem]:
 def warnings(record: WorkoutRecord) -> list[Problem]:
     """What Garmin takes but a watch may not."""
     if (steps := sum(1 for _ in record.flat_steps())) > MANY_STEPS:
-        return [Problem(step=0, message=f"It has {steps} steps; many watches hold only {MANY_STEPS}.")]
+        return [Problem(step=0, message=short.MANY_FOR_WATCHES.format(n=steps, most=MANY_STEPS))]
     return []
 
 
@@ -182,15 +184,15 @@ def _require_zone(zone: int | None, field: str, *, step: int) -> None:
 
 def _problems_of_workout(record: WorkoutRecord) -> Iterator[str]:
     if not record.name.strip():
-        yield "The workout has no name."
+        yield short.NO_NAME
     if len(record.name) > MOST_NAME_LETTERS:
-        yield f"The name is longer than {MOST_NAME_LETTERS} letters."
+        yield short.LONG_NAME.format(n=MOST_NAME_LETTERS)
     if not any(True for _ in record.flat_steps()):
-        yield "The workout has no steps."
+        yield short.NO_STEPS
     if len(record.segments) > MOST_LEGS:
-        yield f"It has {len(record.segments)} legs; Garmin takes {MOST_LEGS}."
+        yield short.MANY_LEGS.format(n=len(record.segments), p=WE, most=MOST_LEGS)
     for sport in sorted({record.sport, *(segment.sport for segment in record.segments)} - garmin.SPORTS.entries.keys()):
-        yield f"Garmin has no {_words(sport)} workouts."
+        yield short.NO_SPORT.format(p=WE, sport=short.spelled(sport))
 
 
 def _placed(steps: Sequence[Step], opening: tuple[RepeatStep, ...] = ()) -> Iterator[_Placed]:
@@ -205,32 +207,27 @@ def _placed(steps: Sequence[Step], opening: tuple[RepeatStep, ...] = ()) -> Iter
 def _problems_of_step(step: WorkoutStep, opening: tuple[RepeatStep, ...]) -> Iterator[str]:
     for repeat in opening:
         yield from _problems_of_repeat(repeat)
-    name = _words(step.intensity)
+    name = short.spelled(step.intensity)
     if step.end.kind == EndKind.OTHER and not _holds(step.extras, "endCondition"):
-        yield f"Garmin has no such end for the {name} step."
+        yield short.NO_SUCH_END.format(p=WE, whose=short.STEP.format(step=name))
     for target, field in ((step.target, "targetType"), (step.second_target, "secondaryTargetType")):
         yield from _problems_of_target(target, name, known=_holds(step.extras, field))
 
 
 def _problems_of_repeat(repeat: RepeatStep) -> Iterator[str]:
     if repeat.end.kind == EndKind.ITERATIONS and repeat.count is None:
-        yield "The repeat says neither how often nor until when."
+        yield short.ENDLESS_REPEAT
     if repeat.end.kind == EndKind.OTHER and not _holds(repeat.extras, "endCondition"):
-        yield "Garmin has no such end for a repeat."
+        yield short.NO_SUCH_END.format(p=WE, whose=short.REPEAT)
 
 
 def _problems_of_target(target: Target, step: str, *, known: bool) -> Iterator[str]:
     if target.kind == TargetKind.OTHER and not known:
-        yield f"Garmin has no such target for the {step} step."
+        yield short.NO_SUCH_TARGET.format(p=WE, step=step)
     most = ZONES.get(target.kind)
     if most and target.zone and target.zone > most:
-        word = ZONE_WORDS[target.kind]
-        yield f"The {step} step asks for {word} zone {target.zone}; Garmin's {word} zones end at {most}."
+        yield short.HIGH_ZONE.format(step=step, kind=ZONE_WORDS[target.kind], zone=target.zone, p=WE, most=most)
 
 
 def _holds(extras: Mapping[str, Mapping[str, object]], key: str) -> bool:
     return key in extras.get(SLUG, {})
-
-
-def _words(value: str) -> str:
-    return value.replace("_", " ")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from integrations import errors
+from integrations import shortcomings as short
 from integrations.providers.garmin_partner.provider import SLUG
 from integrations.providers.garmin_partner.translator import vocabulary as garmin
 from integrations.records import (
@@ -26,6 +27,7 @@ from integrations.records import (
 )
 from integrations.values import MOST_NAME_LETTERS
 
+WE, GARMIN = short.PARTNER_PROGRAMME, "Garmin"
 MOST_TEXT = 1024  # letters of a description
 MOST_STEPS, MOST_STEPS_OF_LEGS, MOST_LEGS = 100, 250, 25
 MANY_STEPS = 50  # what many watches hold
@@ -83,10 +85,9 @@ def warnings(record: WorkoutRecord) -> list[Problem]:
     """What Garmin takes but a watch may not, or shows otherwise."""
     found = []
     if (steps := sum(1 for _ in record.flat_steps())) > MANY_STEPS:
-        found.append(Problem(step=0, message=f"It has {steps} steps; many watches hold only {MANY_STEPS}."))
+        found.append(Problem(step=0, message=short.MANY_FOR_WATCHES.format(n=steps, most=MANY_STEPS)))
     if any(step.distance_unit not in ("", "meter") for step in record.flat_steps()):
-        words = "Distances keep their length; the watch shows them in the unit that it is set to."
-        found.append(Problem(step=0, message=words))
+        found.append(Problem(step=0, message=short.WATCH_UNITS))
     return found
 
 
@@ -97,36 +98,36 @@ def _require(holds: bool, field: str, why: str) -> None:
 
 def _problems_of_workout(record: WorkoutRecord) -> Iterator[str]:
     if not record.name.strip():
-        yield "The workout has no name."
+        yield short.NO_NAME
     if len(record.name) > MOST_NAME_LETTERS:
-        yield f"The name is longer than {MOST_NAME_LETTERS} letters."
+        yield short.LONG_NAME.format(n=MOST_NAME_LETTERS)
     if len(record.description) > MOST_TEXT:
-        yield f"The description, with our reference, has {len(record.description)} letters; Garmin takes {MOST_TEXT}."
+        yield short.LONG_DESCRIPTION.format(n=len(record.description), p=GARMIN, most=MOST_TEXT)
     if not any(True for _ in record.flat_steps()):
-        yield "The workout has no steps."
+        yield short.NO_STEPS
     yield from _problems_of_legs(record)
     for sport in sorted({record.sport, *(segment.sport for segment in record.segments)} - garmin.SPORTS.keys()):
-        yield f"Garmin's partner programme has no {_words(sport)} workouts."
+        yield short.NO_SPORT.format(p=WE, sport=short.spelled(sport))
 
 
 def _problems_of_legs(record: WorkoutRecord) -> Iterator[str]:
     legs, is_several = record.segments, record.sport == Sport.MULTISPORT
     if len(legs) > 1 and not is_several:
-        yield f"It has {len(legs)} legs; only multisport workouts have more than one."
+        yield short.LEGS_OF_ONE_SPORT.format(n=len(legs))
     if len(legs) > MOST_LEGS:
-        yield f"It has {len(legs)} legs; Garmin takes {MOST_LEGS}."
+        yield short.MANY_LEGS.format(n=len(legs), p=GARMIN, most=MOST_LEGS)
     most = MOST_STEPS_OF_LEGS if is_several else MOST_STEPS
     if (steps := sum(_count(leg.steps) for leg in legs)) > most:
-        yield f"It has {steps} steps, repeats counted; Garmin takes {most}."
+        yield short.MANY_STEPS.format(n=steps, p=GARMIN, most=most)
     for place, leg in enumerate(legs, start=1):
         yield from _problems_of_leg(leg, place)
 
 
 def _problems_of_leg(leg: Segment, place: int) -> Iterator[str]:
     if leg.notes:
-        yield f"The notes of leg {place} have no place at Garmin. Put them into a step or into the description."
+        yield short.LEG_NOTES.format(n=place, p=GARMIN)
     if leg.sport == Sport.MULTISPORT:
-        yield f"Leg {place} has no sport of its own."
+        yield short.LEG_WITHOUT_SPORT.format(n=place)
 
 
 def _count(steps: Sequence[Step]) -> int:
@@ -145,65 +146,61 @@ def _placed(steps: Sequence[Step], sport: Sport, opening: tuple[RepeatStep, ...]
 def _problems_of_step(step: WorkoutStep, sport: Sport, opening: tuple[RepeatStep, ...]) -> Iterator[str]:
     for repeat in opening:
         yield from _problems_of_repeat(repeat)
-    name = _words(step.intensity)
+    name = short.spelled(step.intensity)
     if step.intensity == Intensity.MAIN and sport != Sport.SWIMMING:
-        yield "Garmin's partner programme knows main steps in swims alone."
+        yield short.MAIN_STEP.format(p=WE)
     if not _holds(step.extras, "durationType"):
-        yield from _problems_of_end(step.end, f"the {name} step", garmin.ENDS)
+        yield from _problems_of_end(step.end, short.STEP.format(step=name), garmin.ENDS)
     for target, field in ((step.target, "targetType"), (step.second_target, "secondaryTargetType")):
         if not _holds(step.extras, field):
             yield from _problems_of_target(target, name)
     if step.stroke == Stroke.DRILL and not _holds(step.extras, "drillType"):
-        yield f"The {name} step is a drill; Garmin's partner programme asks which: kick, pull or butterfly."
+        yield short.WHICH_DRILL.format(step=name, p=WE)
 
 
 def _problems_of_repeat(repeat: RepeatStep) -> Iterator[str]:
     if repeat.end.kind == EndKind.ITERATIONS:
         if repeat.count is None or repeat.count < 1:
-            yield "The repeat says neither how often nor until when."
+            yield short.ENDLESS_REPEAT
         return
     if repeat.count is not None:
-        yield "The repeat says both how often and until when."
+        yield short.REPEAT_WITH_TWO_ENDS
     if not _holds(repeat.extras, "repeatType"):
-        yield from _problems_of_end(repeat.end, "a repeat", garmin.REPEATS)
+        yield from _problems_of_end(repeat.end, short.REPEAT, garmin.REPEATS)
 
 
 def _problems_of_end(end: End, whose: str, known: Mapping[tuple[EndKind, garmin.Compare | None], str]) -> Iterator[str]:
-    kinds = {kind for kind, _ in known}
+    kind, kinds = short.spelled(end.kind), {kind for kind, _ in known}
     if end.kind not in kinds:
-        by = "such a thing" if end.kind == EndKind.OTHER else _words(end.kind)
-        yield f"Garmin's partner programme cannot end {whose} by {by}."
+        by = short.SUCH_A_THING if end.kind == EndKind.OTHER else kind
+        yield short.NO_END_BY.format(p=WE, whose=whose, by=by)
     elif (end.kind, end.compare) not in known:
-        how = "cannot be one to go above or below" if end.compare else "says neither above nor below"
-        yield f"The {_words(end.kind)} that ends {whose} {how}."
+        words = short.END_WITH_SIDE if end.compare else short.END_WITHOUT_SIDE
+        yield words.format(kind=kind, whose=whose)
     if end.zone is not None:
-        yield f"Garmin's partner programme cannot end {whose} by a zone."
+        yield short.NO_END_BY_ZONE.format(p=WE, whose=whose)
     elif end.kind in kinds and end.kind != EndKind.LAP_BUTTON and not (end.value and end.value > 0):
-        yield f"The {_words(end.kind)} that ends {whose} has no value."
+        yield short.END_WITHOUT_VALUE.format(kind=kind, whose=whose)
 
 
 def _problems_of_target(target: Target, step: str) -> Iterator[str]:
     if target.kind not in garmin.TARGETS:
-        kind = "such" if target.kind == TargetKind.OTHER else _words(target.kind)
-        yield f"Garmin's partner programme has no {kind} target for the {step} step."
+        words = short.NO_SUCH_TARGET if target.kind == TargetKind.OTHER else short.NO_TARGET
+        yield words.format(p=WE, kind=short.spelled(target.kind), step=step)
     elif target.kind != TargetKind.NONE:
         yield from _problems_of_range(target, step)
 
 
 def _problems_of_range(target: Target, step: str) -> Iterator[str]:
-    name = _words(target.kind)
+    name = short.spelled(target.kind)
     bounds = [bound for bound in (target.low, target.high) if bound is not None]
     if not bounds and target.zone is None:
-        yield f"The {name} target of the {step} step names neither a zone nor a range."
+        yield short.TARGET_WITHOUT_VALUE.format(kind=name, step=step)
     if len(bounds) == 1:
-        yield f"The {name} range of the {step} step has one bound; Garmin takes two."
+        yield short.HALF_A_RANGE.format(kind=name, step=step, p=GARMIN)
     if not all(math.isfinite(bound) for bound in bounds) or bounds != sorted(bounds):
-        yield f"The {name} range of the {step} step has its bounds the wrong way round."
+        yield short.RANGE_BACKWARDS.format(kind=name, step=step)
 
 
 def _holds(extras: Mapping[str, Mapping[str, object]], key: str) -> bool:
     return key in extras.get(SLUG, {})
-
-
-def _words(value: str) -> str:
-    return value.replace("_", " ")
