@@ -17,7 +17,18 @@ MAY_IMPORT = {
     "integrations": {"integrations", "accounts"},
     "accounts": {"accounts", "integrations.encryption"},
 }
-PROVIDER_MAY = ("spec", "records", "values", "errors", "shortcomings", "signatures", "oauth", "resilience", "sandbox")
+PROVIDER_MAY = (
+    "spec",
+    "adapters",
+    "records",
+    "values",
+    "errors",
+    "shortcomings",
+    "signatures",
+    "oauth",
+    "resilience",
+    "sandbox",
+)
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_VIEW, LONGEST_TASK = 400, 40, 25, 10
 MOST_NESTED = 8
 

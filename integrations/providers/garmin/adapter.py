@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from integrations import errors
+from integrations.adapters import AccountAdapter
+from integrations.providers.garmin.provider import SLUG
 from integrations.resilience.gateway import Fallback
 from integrations.spec import Gateway, Raw, RawPage
 
@@ -33,75 +34,75 @@ APP_HEADERS = {
 }
 
 
-class Adapter:
-    """Calls for one account. `scope` paces it; `secrets` hold the access token."""
+class Adapter(AccountAdapter):
+    """`secrets` hold the access token."""
+
+    provider = SLUG
 
     def __init__(self, gateway: Gateway, secrets: Mapping[str, str], scope: str) -> None:
-        self.gateway = gateway
-        self.scope = scope
-        self.headers = APP_HEADERS | {"Authorization": f"Bearer {secrets['di_token']}"}
+        super().__init__(gateway, APP_HEADERS | {"Authorization": f"Bearer {secrets['di_token']}"}, scope)
 
     def account(self) -> Raw:
-        return self._object("GET", "/userprofile-service/socialProfile", operation="profile")
+        return self.ask_object("GET", "/userprofile-service/socialProfile", operation="profile")
 
     def workout_page(self, start: int) -> RawPage:
-        rows = self._listing(WORKOUTS, {"start": start, "limit": PAGE_SIZE}, operation="list_workouts")
+        rows = self.ask_list(WORKOUTS, operation="list_workouts", params={"start": start, "limit": PAGE_SIZE})
         more = start + PAGE_SIZE if len(rows) == PAGE_SIZE else None
         total = start + len(rows) if more is None else self._workout_count()
         return RawPage(rows, more, total)
 
     def newest_workouts(self, start: int) -> RawPage:
         newest = {"start": start, "limit": NEWEST, "orderBy": "CREATED_DATE", "orderSeq": "DESC"}
-        rows = self._listing(WORKOUTS, newest, operation="newest_workouts")
+        rows = self.ask_list(WORKOUTS, operation="newest_workouts", params=newest)
         return RawPage(rows, start + NEWEST if len(rows) == NEWEST else None)
 
     def workout(self, external_id: str) -> Raw:
-        return self._object("GET", f"{WORKOUT}/{_number(external_id)}", operation="read_workout")
+        return self.ask_object("GET", f"{WORKOUT}/{self.number(external_id)}", operation="read_workout")
 
     def create_workout(self, raw: Raw) -> Raw:
-        return self._object("POST", WORKOUT, operation="create_workout", idempotent=False, json=raw)
+        return self.ask_object("POST", WORKOUT, operation="create_workout", idempotent=False, json=raw)
 
     def replace_workout(self, external_id: str, raw: Raw) -> None:
-        number = _number(external_id)
+        number = self.number(external_id)
         body = raw | {"workoutId": int(number)}
-        self._request("PUT", f"{WORKOUT}/{number}", operation="replace_workout", idempotent=True, json=body)
+        self.ask("PUT", f"{WORKOUT}/{number}", operation="replace_workout", idempotent=True, json=body)
 
     def delete_workout(self, external_id: str) -> None:
-        self._request("DELETE", f"{WORKOUT}/{_number(external_id)}", operation="delete_workout", idempotent=True)
+        self.ask("DELETE", f"{WORKOUT}/{self.number(external_id)}", operation="delete_workout", idempotent=True)
 
     def schedule(self, external_id: str, on: date) -> Raw:
-        path = f"{SCHEDULE}/{_number(external_id)}"
-        return self._object("POST", path, operation="schedule", idempotent=False, json={"date": on.isoformat()})
+        path = f"{SCHEDULE}/{self.number(external_id)}"
+        return self.ask_object("POST", path, operation="schedule", idempotent=False, json={"date": on.isoformat()})
 
     def unschedule(self, schedule_id: str) -> None:
-        self._request("DELETE", f"{SCHEDULE}/{_number(schedule_id)}", operation="unschedule", idempotent=True)
+        self.ask("DELETE", f"{SCHEDULE}/{self.number(schedule_id)}", operation="unschedule", idempotent=True)
 
     def calendar(self, year: int, month: int) -> Raw:
         path = f"/calendar-service/year/{year}/month/{month - 1}"  # Garmin counts months from 0
-        return self._object("GET", path, operation="calendar")
+        return self.ask_object("GET", path, operation="calendar")
 
     def activity_page(self, start: int, *, since: date | None, until: date | None = None) -> RawPage:
         """Newest first; days are those of the wearer's clock."""
         days = {"startDate": since, "endDate": until}
         params: dict[str, Any] = {"start": start, "limit": PAGE_SIZE}
         params |= {key: day.isoformat() for key, day in days.items() if day is not None}
-        rows = self._listing(ACTIVITIES, params, operation="list_activities")
+        rows = self.ask_list(ACTIVITIES, operation="list_activities", params=params)
         return RawPage(rows, start + PAGE_SIZE if len(rows) == PAGE_SIZE else None)
 
     def activity(self, external_id: str) -> Raw:
-        return self._object("GET", f"{ACTIVITY}/{_number(external_id)}", operation="read_activity")
+        return self.ask_object("GET", f"{ACTIVITY}/{self.number(external_id)}", operation="read_activity")
 
     def activity_detail(self, external_id: str) -> Raw:
-        path = f"{ACTIVITY}/{_number(external_id)}"
+        path = f"{ACTIVITY}/{self.number(external_id)}"
         chart = {"maxChartSize": CHART_SIZE, "maxPolylineSize": 0}
         return {
-            "splits": self._object("GET", f"{path}/splits", operation="read_laps"),
-            "details": self._object("GET", f"{path}/details", operation="read_samples", params=chart),
+            "splits": self.ask_object("GET", f"{path}/splits", operation="read_laps"),
+            "details": self.ask_object("GET", f"{path}/details", operation="read_samples", params=chart),
         }
 
     def activity_file(self, external_id: str) -> bytes:
         """A zip with the FIT file in it."""
-        path = f"{ORIGINAL}/{_number(external_id)}"
+        path = f"{ORIGINAL}/{self.number(external_id)}"
         headers = self.headers | {"Accept": "*/*"}
         answer = self.gateway.request(
             "GET", path, operation="read_file", scope=self.scope, headers=headers, is_file=True
@@ -110,7 +111,7 @@ class Adapter:
 
     def _workout_count(self) -> int | None:
         """For the progress bar alone, so it may be some minutes old, or not be known."""
-        answer = self._request(
+        answer = self.ask(
             "GET",
             f"{WORKOUTS}/count",
             operation="count_workouts",
@@ -120,34 +121,3 @@ class Adapter:
         )
         total = answer.get("totalCount") if isinstance(answer, dict) else None
         return total if isinstance(total, int) and total >= 0 else None
-
-    def _object(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Raw:
-        data = self._request(method, path, operation=operation, **kwargs)
-        if not isinstance(data, dict):
-            raise _bad_answer(operation)
-        return data
-
-    def _listing(self, path: str, params: Mapping[str, Any], *, operation: str) -> list[Raw]:
-        data = self._request("GET", path, operation=operation, params=params)
-        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-            raise _bad_answer(operation)
-        return data
-
-    def _request(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Any:
-        answer = self.gateway.request(
-            method, path, operation=operation, scope=self.scope, headers=self.headers, **kwargs
-        )
-        return answer.data
-
-
-def _number(external_id: str) -> str:
-    """Ids go into paths, so nothing but digits does."""
-    if not (external_id.isascii() and external_id.isdigit()):
-        raise errors.ValidationError("Garmin's ids are numbers", provider="garmin")
-    return external_id
-
-
-def _bad_answer(operation: str) -> errors.DataError:
-    return errors.DataError(
-        f"garmin answered {operation} in an unknown shape", provider="garmin", code="provider_bad_answer"
-    )

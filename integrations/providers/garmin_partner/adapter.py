@@ -11,6 +11,7 @@ from datetime import time as clock
 from typing import Any
 
 from integrations import errors
+from integrations.adapters import AccountAdapter, bad_answer, bearer
 from integrations.oauth import ACCESS, MISSING_SCOPE
 from integrations.providers.garmin_partner.provider import SLUG, SPEC
 from integrations.spec import Gateway, Raw, RawPage
@@ -30,30 +31,30 @@ READS_A_PAGE, MOST_READS = 5, 20
 PERMISSION_MISSING = 412
 
 
-class Adapter:
-    """Calls for one account. `scope` paces it; `secrets` hold the access token."""
+class Adapter(AccountAdapter):
+    """`secrets` hold the access token."""
+
+    provider = SLUG
 
     def __init__(self, gateway: Gateway, secrets: Mapping[str, str], scope: str) -> None:
-        self.gateway = gateway
-        self.scope = scope or None
-        self.headers = {"Accept": "application/json", "Authorization": f"Bearer {secrets[ACCESS]}"}
+        super().__init__(gateway, bearer(secrets[ACCESS]), scope or None)
 
     def account(self) -> Raw:
         """Whose the token is, and what he ticked."""
-        who = self._object("GET", "/user/id", base="user", operation="profile")
+        who = self.ask_object("GET", "/user/id", base="user", operation="profile")
         return {"userId": who.get("userId"), "permissions": list(self.permissions())}
 
     def permissions(self) -> tuple[str, ...]:
         """A list, or an object that holds it: Garmin answers either."""
-        answer = self._request("GET", "/user/permissions", base="user", operation="permissions")
+        answer = self.ask("GET", "/user/permissions", base="user", operation="permissions")
         found = answer.get("permissions") if isinstance(answer, dict) else answer
         if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
-            raise _bad_answer("permissions")
+            raise bad_answer(SLUG, "permissions")
         return tuple(found)
 
     def deregister(self) -> None:
         assert SPEC.oauth is not None
-        self._request("DELETE", SPEC.oauth.revoke, base="user", operation="revoke", idempotent=True)
+        self.ask("DELETE", SPEC.oauth.revoke, base="user", operation="revoke", idempotent=True)
 
     def newest_workouts(self, start: int) -> RawPage:
         """Of ours those that stand on the calendar, newest first: a copy that was never scheduled cannot be found."""
@@ -66,33 +67,33 @@ class Adapter:
         return RawPage(rows, after if after < len(newest) else None)
 
     def workout(self, external_id: str) -> Raw:
-        raw = self._object("GET", f"{WORKOUT}/{_number(external_id)}", operation="read_workout")
+        raw = self.ask_object("GET", f"{WORKOUT}/{self.number(external_id)}", operation="read_workout")
         raw.pop("ownerId", None)  # numbers people otherwise than `userId` does
         return raw
 
     def create_workout(self, raw: Raw) -> Raw:
-        return self._object("POST", NEW_WORKOUT, operation="create_workout", idempotent=False, json=raw)
+        return self.ask_object("POST", NEW_WORKOUT, operation="create_workout", idempotent=False, json=raw)
 
     def replace_workout(self, external_id: str, raw: Raw) -> None:
-        number = _number(external_id)
+        number = self.number(external_id)
         body = raw | {"workoutId": int(number)}
-        self._request("PUT", f"{WORKOUT}/{number}", operation="replace_workout", idempotent=True, json=body)
+        self.ask("PUT", f"{WORKOUT}/{number}", operation="replace_workout", idempotent=True, json=body)
 
     def delete_workout(self, external_id: str) -> None:
-        self._request("DELETE", f"{WORKOUT}/{_number(external_id)}", operation="delete_workout", idempotent=True)
+        self.ask("DELETE", f"{WORKOUT}/{self.number(external_id)}", operation="delete_workout", idempotent=True)
 
     def schedule(self, external_id: str, on: date) -> Raw:
         """The new entry; Garmin answers its number, alone or in an object."""
-        body = {"workoutId": int(_number(external_id)), "date": on.isoformat()}
-        answer = self._request("POST", f"{SCHEDULE}/", operation="schedule", idempotent=False, json=body)
+        body = {"workoutId": int(self.number(external_id)), "date": on.isoformat()}
+        answer = self.ask("POST", f"{SCHEDULE}/", operation="schedule", idempotent=False, json=body)
         if isinstance(answer, dict):
             return body | answer
         if isinstance(answer, int) and not isinstance(answer, bool):
             return body | {"workoutScheduleId": answer}
-        raise _bad_answer("schedule")
+        raise bad_answer(SLUG, "schedule")
 
     def unschedule(self, schedule_id: str) -> None:
-        self._request("DELETE", f"{SCHEDULE}/{_number(schedule_id)}", operation="unschedule", idempotent=True)
+        self.ask("DELETE", f"{SCHEDULE}/{self.number(schedule_id)}", operation="unschedule", idempotent=True)
 
     def calendar(self, year: int, month: int) -> Raw:
         first = date(year, month, 1)
@@ -125,19 +126,19 @@ class Adapter:
         for first, last in _ranges(starts_on, ends_on):
             params = {"summaryStartTimeInSeconds": first, "summaryEndTimeInSeconds": last}
             try:
-                self._request("GET", BACKFILL, operation="backfill", params=params)
+                self.ask("GET", BACKFILL, operation="backfill", params=params)
             except errors.ConflictError:  # it was asked for before
                 continue
 
     def _uploaded(self, start: int, end: int) -> list[Raw]:
         params = {"uploadStartTimeInSeconds": start, "uploadEndTimeInSeconds": end}
-        rows = self._listing(ACTIVITIES, params, operation="list_activities")
+        rows = self.ask_list(ACTIVITIES, operation="list_activities", params=params)
         whole = [row for row in rows if not row.get("parentSummaryId")]  # a leg is told in its parent as well
         return sorted(whole, key=_started, reverse=True)
 
     def _schedules(self, first: date, last: date) -> list[Raw]:
         params = {"startDate": first.isoformat(), "endDate": last.isoformat()}
-        return self._listing(SCHEDULE, params, operation="calendar")
+        return self.ask_list(SCHEDULE, operation="calendar", params=params)
 
     def _workout_if_there(self, number: int) -> Raw | None:
         try:
@@ -145,23 +146,9 @@ class Adapter:
         except errors.NotFoundError:
             return None
 
-    def _object(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Raw:
-        data = self._request(method, path, operation=operation, **kwargs)
-        if not isinstance(data, dict):
-            raise _bad_answer(operation)
-        return data
-
-    def _listing(self, path: str, params: Mapping[str, Any], *, operation: str) -> list[Raw]:
-        data = self._request("GET", path, operation=operation, params=params)
-        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-            raise _bad_answer(operation)
-        return data
-
-    def _request(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Any:
+    def ask(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Any:
         try:
-            return self.gateway.request(
-                method, path, operation=operation, scope=self.scope, headers=self.headers, **kwargs
-            ).data
+            return super().ask(method, path, operation=operation, **kwargs)
         except errors.ValidationError as exc:
             if exc.status != PERMISSION_MISSING:
                 raise
@@ -193,19 +180,6 @@ def _started(row: Raw) -> float:
     return started if isinstance(started, int | float) else 0.0
 
 
-def _number(external_id: str) -> str:
-    """Ids go into paths, so nothing but digits does."""
-    if not (external_id.isascii() and external_id.isdigit()):
-        raise errors.ValidationError("Garmin's ids are numbers", provider=SLUG)
-    return external_id
-
-
 def _number_or_none(value: Any) -> int | None:
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-
-
-def _bad_answer(operation: str) -> errors.DataError:
-    return errors.DataError(
-        f"garmin answered {operation} in an unknown shape", provider=SLUG, code="provider_bad_answer"
-    )

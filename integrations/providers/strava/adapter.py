@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from integrations import errors
+from integrations.adapters import AccountAdapter, bad_answer, bearer
 from integrations.oauth import ACCESS
 from integrations.providers.strava.provider import SLUG
 from integrations.spec import Gateway, OAuthClient, Raw, RawPage, Subscription
@@ -16,16 +17,16 @@ LATEST_ZONE = timedelta(hours=14)  # where a local day begins first
 EARLIEST_ZONE = timedelta(hours=12)  # where it ends last
 
 
-class Adapter:
-    """Calls for one account. `scope` paces it; `secrets` hold the access token."""
+class Adapter(AccountAdapter):
+    """`secrets` hold the access token."""
+
+    provider = SLUG
 
     def __init__(self, gateway: Gateway, secrets: Mapping[str, str], scope: str) -> None:
-        self.gateway = gateway
-        self.scope = scope
-        self.headers = {"Accept": "application/json", "Authorization": f"Bearer {secrets[ACCESS]}"}
+        super().__init__(gateway, bearer(secrets[ACCESS]), scope)
 
     def account(self) -> Raw:
-        return self._object("/athlete", operation="profile")
+        return self.ask_object("GET", "/athlete", operation="profile")
 
     def activity_page(self, start: int, *, since: date | None, until: date | None = None) -> RawPage:
         """Newest first; `start` counts activities, Strava counts pages from 1.
@@ -35,45 +36,28 @@ class Adapter:
         params: dict[str, Any] = {"page": start // PAGE_SIZE + 1, "per_page": PAGE_SIZE}
         if until is not None:
             params["before"] = int((datetime.combine(until, time.max, UTC) + EARLIEST_ZONE).timestamp())
-        rows = self._listing(params, operation="list_activities")
+        rows = self.ask_list(ACTIVITIES, operation="list_activities", params=params)
         kept = [row for row in rows if since is None or _may_begin_after(row, since)]
         more = len(rows) == PAGE_SIZE and len(kept) == len(rows)
         return RawPage(kept, start + PAGE_SIZE if more else None)
 
     def activity(self, external_id: str) -> Raw:
-        return self._object(f"/activities/{_number(external_id)}", operation="read_activity")
+        return self.ask_object("GET", f"/activities/{self.number(external_id)}", operation="read_activity")
 
     def activity_detail(self, external_id: str) -> Raw:
         """Laps and streams; an activity that was typed in has no streams, which Strava answers with 404."""
-        path = f"/activities/{_number(external_id)}"
-        laps = self._rows(f"{path}/laps", operation="read_laps")
+        path = f"/activities/{self.number(external_id)}"
+        laps = self.ask_list(f"{path}/laps", operation="read_laps")
         keys = {"keys": "time,heartrate,velocity_smooth,watts", "key_by_type": "true"}
         try:
-            streams = self._object(f"{path}/streams", operation="read_samples", params=keys)
+            streams = self.ask_object("GET", f"{path}/streams", operation="read_samples", params=keys)
         except errors.NotFoundError:
             streams = {}
         return {"laps": laps, "streams": streams}
 
-    def _object(self, path: str, *, operation: str, **kwargs: Any) -> Raw:
-        data = self._get(path, operation=operation, **kwargs)
-        if not isinstance(data, dict):
-            raise _bad_answer(operation)
-        return data
-
-    def _listing(self, params: Mapping[str, Any], *, operation: str) -> list[Raw]:
-        return self._rows(ACTIVITIES, operation=operation, params=params)
-
-    def _rows(self, path: str, *, operation: str, **kwargs: Any) -> list[Raw]:
-        data = self._get(path, operation=operation, **kwargs)
-        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-            raise _bad_answer(operation)
-        return data
-
-    def _get(self, path: str, *, operation: str, **kwargs: Any) -> Any:
+    def ask(self, method: str, path: str, *, operation: str, **kwargs: Any) -> Any:
         try:
-            return self.gateway.request(
-                "GET", path, operation=operation, scope=self.scope, headers=self.headers, **kwargs
-            ).data
+            return super().ask(method, path, operation=operation, **kwargs)
         except errors.AuthenticationError as exc:
             if exc.context.get("provider_code") != "AccessToken.missing":
                 raise
@@ -94,14 +78,14 @@ class Subscriptions:
         try:
             return [Subscription(int(row["id"]), str(row["callback_url"])) for row in found]
         except (KeyError, TypeError, ValueError):
-            raise _bad_answer("list_subscriptions") from None
+            raise bad_answer(SLUG, "list_subscriptions") from None
 
     def create(self, callback_url: str, verify_token: str) -> int:
         """Strava asks the address for a handshake before it answers. Returns the subscription's id."""
         form = {**self.us, "callback_url": callback_url, "verify_token": verify_token}
         made = self.gateway.request("POST", SUBSCRIPTIONS, operation="subscribe", idempotent=False, data=form).data
         if not (isinstance(made, dict) and isinstance(made.get("id"), int)):
-            raise _bad_answer("subscribe")
+            raise bad_answer(SLUG, "subscribe")
         return int(made["id"])
 
     def delete(self, subscription_id: int) -> None:
@@ -113,13 +97,6 @@ class Subscriptions:
             return
 
 
-def _number(external_id: str) -> str:
-    """Ids go into paths, so nothing but digits does."""
-    if not (external_id.isascii() and external_id.isdigit()):
-        raise errors.ValidationError("Strava's ids are numbers", provider=SLUG)
-    return external_id
-
-
 def _may_begin_after(row: Raw, since: date) -> bool:
     """Whether the activity may be of that local day or later; one that cannot be read is left to the translator."""
     try:
@@ -128,9 +105,3 @@ def _may_begin_after(row: Raw, since: date) -> bool:
         return True
     earliest = datetime.combine(since, time(), UTC) - LATEST_ZONE
     return (started if started.tzinfo else started.replace(tzinfo=UTC)) >= earliest
-
-
-def _bad_answer(operation: str) -> errors.DataError:
-    return errors.DataError(
-        f"strava answered {operation} in an unknown shape", provider=SLUG, code="provider_bad_answer"
-    )
