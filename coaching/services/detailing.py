@@ -11,7 +11,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.models import User
 from coaching import policies
@@ -25,6 +25,7 @@ from integrations.client import client_for
 from integrations.models import Connection
 from integrations.records import DetailsRecord, LapRecord
 from integrations.spec import Capability
+from integrations.wording import pattern, told
 
 READ_DETAILS = Named("coaching.tasks.read_details")
 FETCH_ORIGINAL = Named("coaching.tasks.fetch_original")
@@ -33,6 +34,11 @@ FAILED_S = 60  # until the provider is asked again after it did not answer
 ORIGINAL_S = 900  # that a fetched file lies ready
 ORIGINALS = "originals"
 ASKED = "asked"
+# What a worker found out waits for its readers in English; each is told it in his own language.
+WANTS_LOGIN = pattern(gettext_noop("{p} wants a new login before it tells us more."))
+NOT_READ = pattern(gettext_noop("What {p} sent could not be read."))
+NO_FILE = pattern(gettext_noop("What {p} sent is no file that we know."))
+SILENT = pattern(gettext_noop("{p} does not answer just now. Look again in a minute."))
 
 log = structlog.get_logger(__name__)
 
@@ -122,11 +128,7 @@ def fetch_original(activity_id: int, athlete_id: int) -> None:
         content = client_for(activity.connection, direction="sync").activity_file(activity.external_id)
         loose = next(iter(reading.files_in(f"{activity.external_id}.fit", content)))
     except (FileRefused, StopIteration):
-        cache.set(
-            key,
-            gettext("What %(provider)s sent is no file that we know.") % {"provider": activity.connection.provider},
-            FAILED_S,
-        )
+        cache.set(key, NO_FILE.format(p=activity.connection.provider), FAILED_S)
     except errors.IntegrationError as exc:
         cache.set(key, _apology(activity.connection, exc), FAILED_S)
     else:
@@ -175,14 +177,14 @@ def _refusal(activity: Activity, capability: Capability, what: str) -> tuple[Sta
     if not connection.can(capability):
         return State.NONE, gettext("%(provider)s gives no %(what)s.") % {"provider": connection.provider, "what": what}
     if connection.status == Connection.Status.NEEDS_REAUTH:
-        return State.AWAY, _wants_login(connection)
+        return State.AWAY, told(WANTS_LOGIN.format(p=connection.provider))
     if connection.status != Connection.Status.ACTIVE:
         return State.AWAY, gettext("The connection to %(provider)s is %(state)s.") % {
             "provider": connection.provider,
             "state": connection.get_status_display().lower(),
         }
     if refused := control.refusal(connection.provider, "sync", connection.user_id):
-        return State.AWAY, refused.message
+        return State.AWAY, refused.words
     return None
 
 
@@ -190,7 +192,7 @@ def _asked(key: str, task: Named, activity: Activity, viewer: User) -> tuple[Sta
     """Ring for it, once in a while however often a page asks."""
     known = cache.get(key)
     if known is not None and known != ASKED:
-        return State.AWAY, known
+        return State.AWAY, told(known)
     if cache.add(key, ASKED, ASKED_S):
         bell.ring(task, activity.pk, viewer.pk)
     return State.READING, ""
@@ -214,19 +216,14 @@ def _keep(activity: Activity, details: DetailsRecord) -> None:
 
 
 def _apology(connection: Connection, exc: errors.IntegrationError) -> str:
-    """In words; the sum of the activity stands meanwhile."""
+    """In English words; the sum of the activity stands meanwhile."""
     log.info("details_not_read", provider=connection.provider.slug, error_code=exc.code)
     if isinstance(exc, errors.IntegrationDisabled):
         return exc.message
     if isinstance(exc, errors.AuthenticationError):
-        return _wants_login(connection)
-    if isinstance(exc, errors.DataError):
-        return gettext("What %(provider)s sent could not be read.") % {"provider": connection.provider}
-    return gettext("%(provider)s does not answer just now. Look again in a minute.") % {"provider": connection.provider}
-
-
-def _wants_login(connection: Connection) -> str:
-    return gettext("%(provider)s wants a new login before it tells us more.") % {"provider": connection.provider}
+        return WANTS_LOGIN.format(p=connection.provider)
+    words = NOT_READ if isinstance(exc, errors.DataError) else SILENT
+    return words.format(p=connection.provider)
 
 
 def _key(what: str, activity: Activity) -> str:

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 MOST_CRASHES = 5
 MOST_REMOVALS = 6
 BATCH = 1000
+NOT_TAKEN_OUT = gettext_noop("Our copy could not be taken out of the account.")
 LOST = (
     "worker_lost",
     gettext_noop("It was interrupted again and again. We stopped it; try again, or tell us the trace id."),
@@ -205,7 +206,7 @@ def _unschedule(delivery: Delivery, client: ProviderClient, workout_id: str) -> 
 
 
 def _after_removal_failed(delivery: Delivery, exc: errors.IntegrationError) -> None:
-    code, words = exc.code[:40], f"Our copy could not be taken out of the account. {exc.advice}"[:500]
+    code, words = exc.code[:40], f"{NOT_TAKEN_OUT} {exc.advice}"[:500]
     if exc.halted:
         pause = seconds(exc.retry_after or timing().delivery_retry_s[-1])
         delivery.settle(next_attempt_at=Now() + pause, attempts=F("attempts") - 1)
