@@ -10,6 +10,7 @@ register(
     ),
     EventType("share.accepted", "The athlete took a share."),
     EventType("share.declined", "The athlete declined a share."),
+    EventType("share.resumed", "The athlete takes back that he declined a share: it stands as before."),
     EventType("share.withdrawn", "The coach took a share back."),
     EventType(
         "share.moved",

@@ -81,7 +81,13 @@ def on_accepted(event: DomainEvent) -> None:
 
 
 def on_declined(event: DomainEvent) -> None:
+    """His reason stands on the page only: how somebody feels is nothing for a mail."""
     _tell_coach(event, "share_declined", gettext_noop("%(person)s declined “%(workout)s” %(day)s."))
+
+
+def on_resumed(event: DomainEvent) -> None:
+    words = gettext_noop("%(person)s takes back having declined “%(workout)s” %(day)s.")
+    _tell_coach(event, "share_declined", words)
 
 
 def on_withdrawn(event: DomainEvent) -> None:
@@ -198,6 +204,7 @@ CONSUMERS: dict[str, Callable[[DomainEvent], None]] = {
     "workout.shared": on_shared,
     "share.accepted": on_accepted,
     "share.declined": on_declined,
+    "share.resumed": on_resumed,
     "share.withdrawn": on_withdrawn,
     "share.moved": on_moved,
     "note.written": on_note,

@@ -32,7 +32,10 @@ from coaching.models import (
 )
 from coaching.services import inviting
 
-SHARE = ["public_id", "link__public_id", "revision__name", "status", "scheduled_for", "message", "created_at"]
+SHARE = [
+    "public_id", "link__public_id", "revision__name", "status", "scheduled_for", "message", "created_at",
+    "decline_reason", "decline_words",
+]  # fmt: skip
 DELIVERY = ["public_id", "share__public_id", "status", "remote_workout_id", "remote_schedule_id", "delivered_at"]
 ACTIVITY = [
     "public_id", "source", "external_id", "sport", "name", "started_at", "utc_offset_s", "time_zone", "day",

@@ -11,9 +11,10 @@ from django.http import Http404, QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from coaching.models import CoachingLink, Group
+from coaching.models import CoachingLink, DeclineReason, Group
 from coaching.models.roster import CoachingLinkQuerySet
 from coaching.models.training import GroupQuerySet
+from coaching.services.calling_off import LONGEST_WORDS
 from coaching.weeks import week_of
 
 MOST_CHOSEN = 500
@@ -85,6 +86,13 @@ class MoveForm(forms.Form):
     """Another day for a planned workout, as the athlete's calendar counts days."""
 
     on = forms.DateField(label=_("New day"), widget=forms.DateInput(attrs={"type": "date"}))
+
+
+class CallOffForm(forms.Form):
+    """Why a session is not done."""
+
+    reason = forms.ChoiceField(label=_("Reason"), choices=DeclineReason.choices)
+    words = forms.CharField(label=_("In your words"), required=False, max_length=LONGEST_WORDS, strip=True)
 
 
 class CopyWeekForm(forms.Form):

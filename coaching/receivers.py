@@ -17,7 +17,8 @@ from integrations import events, sinks
 from integrations.models import Connection, DomainEvent, Resource
 
 ABOUT_PLANS = (
-    "workout.shared", "share.accepted", "share.declined", "share.withdrawn", "share.moved", "delivery.delivered",
+    "workout.shared", "share.accepted", "share.declined", "share.resumed", "share.withdrawn", "share.moved",
+    "delivery.delivered",
 )  # fmt: skip
 DAYS = ("on", "was")
 

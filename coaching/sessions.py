@@ -28,7 +28,7 @@ class SessionState(StrEnum):
 
 
 _LISTED_OF_SHARE = (
-    "public_id", "link", "status", "scheduled_for", "revision__name",
+    "public_id", "link", "status", "scheduled_for", "decline_reason", "revision__name",
     "match__share", "match__activity", "match__percent",
 )  # fmt: skip
 _LISTED_OF_ACTIVITY = ("athlete", "day", "sport", "name", "started_at", "match__share", "match__activity")
@@ -62,6 +62,8 @@ class Session:
     def word(self) -> str:
         if self.state == SessionState.DONE and self.verdict:
             return f"{gettext(self.verdict.word)}, {self.percent} %"
+        if self.state == SessionState.DECLINED and self.share and self.share.decline_reason:
+            return gettext("Called off: %(reason)s") % {"reason": self.share.get_decline_reason_display()}
         return gettext(WORDS[self.state])
 
     @property

@@ -37,13 +37,14 @@ CANARY = "Canary intervals"
 # route name → whose object the id names, and which attribute it is
 OWNERS = {
     "workout": "coach", "archive": "coach", "share": "coach", "delivery": "coach", "withdraw": "coach",
-    "group": "coach", "delete_group": "coach", "move": "coach",
+    "group": "coach", "delete_group": "coach", "move": "both",
     "athlete_deliveries": "coach", "athlete_activities": "coach",
     "session": "both", "revoke_token": "athlete", "rematch": "both", "decide_pair": "athlete",
     "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both", "notes": "both",
     "activity": "athlete", "activity_details": "athlete", "original_file": "athlete", "download": "athlete",
     "delete_upload": "athlete", "trends_of_athlete": "coach",
     "consent": "athlete", "offer": "athlete", "import": "athlete", "decline": "athlete", "retry_import": "athlete",
+    "call_off": "athlete", "resume": "athlete",
 }  # fmt: skip
 METHODS = ("get", "post", "put", "patch", "delete")
 SLUGS = {"slug"}  # name no row of anybody

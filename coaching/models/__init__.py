@@ -4,7 +4,7 @@ from coaching.models.delivery import Delivery, DeliveryAttempt, DeliveryStatus
 from coaching.models.matching import ComplianceBands, Match
 from coaching.models.notification import Channel, Notification, NotificationChoice, NotificationTimes
 from coaching.models.roster import CoachingLink, Invitation, Scope
-from coaching.models.share import Share, ShareStatus
+from coaching.models.share import DeclineReason, Share, ShareStatus
 from coaching.models.training import CalendarFeed, Group, Note
 from coaching.models.workout import Workout, WorkoutRevision
 
@@ -19,6 +19,7 @@ __all__ = [
     "ComplianceBands",
     "ConsentEntry",
     "DailyTotal",
+    "DeclineReason",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryStatus",

@@ -20,6 +20,16 @@ class ShareStatus(models.TextChoices):
     WITHDRAWN = "withdrawn", _("Withdrawn")
 
 
+class DeclineReason(models.TextChoices):
+    """Why the athlete does not do it, as it stands within a sentence."""
+
+    ILL = "ill", _("ill")
+    NO_TIME = "no_time", _("no time")
+    INJURED = "injured", _("injured")
+    TRAVELLING = "travelling", _("travelling")
+    OTHER = "other", _("another reason")
+
+
 class ShareQuerySet(models.QuerySet["Share"]):
     def for_coach(self, coach: User) -> Self:
         """What the coach offered, ended links included: history stays his."""
@@ -69,12 +79,21 @@ class Share(models.Model):
     scheduled_for = models.DateField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     responded_at = models.DateTimeField(null=True, blank=True)
+    decline_reason = models.CharField(max_length=10, blank=True, choices=DeclineReason, db_default="", default="")
+    decline_words = models.CharField(max_length=300, blank=True, db_default="", default="")
 
     objects = ShareQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(status__in=ShareStatus.values), name="share_known_status"),
+            models.CheckConstraint(
+                condition=Q(decline_reason__in=["", *DeclineReason.values]), name="share_known_decline_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="declined") | Q(decline_reason="", decline_words=""),
+                name="share_reason_of_declined",
+            ),
             models.UniqueConstraint(
                 fields=["link", "workout", "scheduled_for"],
                 condition=Q(status__in=["offered", "accepted"]),

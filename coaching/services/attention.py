@@ -1,6 +1,7 @@
 """How a coach's athletes stand, and who needs the coach first."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,16 @@ from django.utils.translation import gettext, gettext_noop, ngettext
 
 from accounts.models import User
 from coaching import policies
-from coaching.models import CoachingLink, DailyTotal, Delivery, DeliveryStatus, Scope, Share, ShareStatus
+from coaching.models import (
+    CoachingLink,
+    DailyTotal,
+    DeclineReason,
+    Delivery,
+    DeliveryStatus,
+    Scope,
+    Share,
+    ShareStatus,
+)
 from coaching.models.roster import CoachingLinkQuerySet
 from coaching.services import noting
 from coaching.sessions import SHOWN
@@ -27,12 +37,14 @@ PLAN_ENDS_DAYS = 7
 PLAN_ENDED_DAYS = 14  # after that it is no longer a plan that ends but none
 PATIENCE = timedelta(days=2)  # so long an offer may wait
 LOOK_BACK_DAYS = 7
+LOOK_AHEAD_DAYS = 7  # for what is called off
 MOST_FAILURES = 3
 _ACCOUNTS = {
     "needs_reauth": gettext_noop("The account asks for a new login"),
     "paused": gettext_noop("The connection is paused"),
     None: gettext_noop("No account is connected"),
 }
+_SILENTLY = gettext_noop("without a word")
 _NEAR_ENDS = {
     -1: gettext_noop("The plan ended yesterday."),
     0: gettext_noop("The plan ends today."),
@@ -56,7 +68,7 @@ class Concern:
 def watched(coach: User) -> CoachingLinkQuerySet:
     """The coach's athletes with all that lists say about each, in one query however many there are.
 
-    Annotated: account, account_since, as_of, last_day (of an activity), past (of what was planned lately), plan_until,
+    Annotated: account, account_since, as_of, last_day (of an activity), planned (lately, or called off), plan_until,
     next_on, next_name, offered_n, offered_since, failures, unread_n. What the athlete does not share is None.
     """
     return (
@@ -90,15 +102,19 @@ def _of_plan() -> dict[str, Any]:
     here = timezone.now().date()  # by UTC; every athlete's own day is this one or a neighbour of it
     standing = mine.standing().exclude(scheduled_for=None)
     coming = standing.filter(scheduled_for__gte=here).order_by("scheduled_for", "pk")
-    lately = mine.filter(scheduled_for__range=(here - timedelta(days=LOOK_BACK_DAYS + 1), here), status__in=SHOWN)
-    lately = lately.exclude(status=ShareStatus.DECLINED, match__activity=None).order_by("scheduled_for", "pk")
+    near = (here - timedelta(days=LOOK_BACK_DAYS + 1), here + timedelta(days=LOOK_AHEAD_DAYS + 1))
+    planned = mine.filter(Q(scheduled_for__lte=here) | ~Q(decline_reason=""), scheduled_for__range=near)
+    planned = planned.filter(status__in=SHOWN).order_by("scheduled_for", "pk")
+    planned = planned.exclude(status=ShareStatus.DECLINED, decline_reason="", match__activity=None)
     is_done = ExpressionWrapper(Q(match__activity__isnull=False), output_field=BooleanField())
     offers = mine.filter(status=ShareStatus.OFFERED).order_by().values("link")
     failed = Delivery.objects.filter(share__link=OuterRef("pk"), status=DeliveryStatus.FAILED)
     failed = failed.filter(share__status=ShareStatus.ACCEPTED).order_by("-pk")
     failure = JSONObject(share="share__public_id", name="revision__name", detail="error_detail", code="error_code")
     return {
-        "past": ArraySubquery(lately.values_list(JSONObject(day="scheduled_for", is_done=is_done))),
+        "planned": ArraySubquery(
+            planned.values_list(JSONObject(day="scheduled_for", reason="decline_reason", is_done=is_done))
+        ),
         "plan_until": Subquery(standing.order_by("-scheduled_for").values("scheduled_for")[:1]),
         "next_on": Subquery(coming.values("scheduled_for")[:1]),
         "next_name": Subquery(coming.values("revision__name")[:1]),
@@ -119,7 +135,8 @@ def _about(link: Any) -> list[Concern]:
     return [
         concern
         for concern in (
-            _failed(link), _account(link), _missed(link), _silent(link), _ending(link), _unanswered(link)
+            _failed(link), _account(link), _missed(link), _called_off(link), _silent(link), _ending(link),
+            _unanswered(link),
         )
         if concern
     ]  # fmt: skip
@@ -129,6 +146,7 @@ def _failed(link: Any) -> Concern | None:
     if not link.failures:
         return None
     number, first = len(link.failures), link.failures[0]
+    # xgettext:no-python-format
     words = ngettext("“%(name)s” did not arrive.", "%(number)s workouts did not arrive.", number) % {
         "name": first["name"],
         "number": number,
@@ -148,20 +166,43 @@ def _account(link: Any) -> Concern | None:
 
 
 def _missed(link: Any) -> Concern | None:
-    if not link.past:
+    """With the reasons that the athlete gave; only the others were missed without a word."""
+    week = _between(link, -LOOK_BACK_DAYS, -1)
+    missed = [planned for planned in week if not planned["is_done"]]
+    if not missed:
         return None
+    said = {"number": len(missed), "whole": len(week), "days": LOOK_BACK_DAYS, "reasons": _reasons(missed)}
+    if any(planned["reason"] for planned in missed):
+        words = gettext("%(number)s of %(whole)s sessions of the last %(days)s days missed: %(reasons)s.") % said
+    else:
+        words = gettext("%(number)s of %(whole)s sessions of the last %(days)s days missed.") % said
+    return Concern(link, "missed", 3, len(missed), words, gettext("Look at the week"), _week(link))
+
+
+def _called_off(link: Any) -> Concern | None:
+    off = [planned for planned in _between(link, 0, LOOK_AHEAD_DAYS) if planned["reason"] and not planned["is_done"]]
+    if not off:
+        return None
+    words = ngettext(
+        "A session of the next %(days)s days is called off: %(reasons)s.",
+        "%(number)s sessions of the next %(days)s days are called off: %(reasons)s.",
+        len(off),
+    ) % {"number": len(off), "days": LOOK_AHEAD_DAYS, "reasons": _reasons(off)}
+    return Concern(link, "called_off", 3, len(off), words, gettext("Write a note"), _notes(link))
+
+
+def _between(link: Any, first: int, last: int) -> list[Mapping[str, Any]]:
+    """What was planned on these days, counted from the athlete's own today."""
     today = today_of(link.athlete)
-    first, last = (today - timedelta(days=ago) for ago in (LOOK_BACK_DAYS, 1))
-    week = [planned for planned in link.past if first.isoformat() <= planned["day"] <= last.isoformat()]
-    number = sum(not planned["is_done"] for planned in week)
-    if not number:
-        return None
-    words = gettext("%(number)s of %(whole)s sessions of the last %(days)s days missed.") % {
-        "number": number,
-        "whole": len(week),
-        "days": LOOK_BACK_DAYS,
-    }
-    return Concern(link, "missed", 3, number, words, gettext("Look at the week"), _week(link))
+    begin, end = ((today + timedelta(days=days)).isoformat() for days in (first, last))
+    return [planned for planned in link.planned if begin <= planned["day"] <= end]
+
+
+def _reasons(planned: Sequence[Mapping[str, Any]]) -> str:
+    """The most frequent first: "2 × ill, no time"."""
+    found = Counter(each["reason"] for each in planned)
+    said = [(gettext(_SILENTLY) if not code else str(DeclineReason(code).label), n) for code, n in found.most_common()]
+    return ", ".join(f"{n} × {word}" if n > 1 else word for word, n in said)
 
 
 def _silent(link: Any) -> Concern | None:

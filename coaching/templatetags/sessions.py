@@ -11,9 +11,9 @@ from django.utils import dateformat
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
-from lucide.templatetags.lucide import lucide
 
-from coaching.models import Scope
+from accounts.templatetags.icons import lucide
+from coaching.models import DeclineReason, Scope
 from coaching.plain import lowered
 from coaching.sessions import Session
 
@@ -36,11 +36,12 @@ MARKS = {
     "declined": Mark("", "circle-minus"),
     "unplanned": Mark("", "circle-plus"),
 }
-WEIGHT = ("missed", "off", "near", "planned", "offered", "on", "done", "unplanned", "declined")
+WEIGHT = ("missed", "off", "near", "declined", "planned", "offered", "on", "done", "unplanned")
 CONCERNS = {
     "delivery": "send",
     "account": "unplug",
     "missed": "circle-x",
+    "called_off": "circle-minus",
     "silent": "activity",
     "ending": "calendar-days",
     "unanswered": "mail",
@@ -84,6 +85,17 @@ def tone(session: Session) -> str:
 def movable(session: Session) -> bool:
     """Whether another day makes sense: planned, and not done."""
     return session.share is not None and session.state in ("planned", "offered", "missed")
+
+
+@register.filter
+def answerable(session: Session) -> bool:
+    """Whether the athlete may say that he does not do it, or why he did not."""
+    return movable(session) or (session.share is not None and session.state == "declined")
+
+
+@register.simple_tag
+def decline_reasons() -> list[tuple[str, str]]:
+    return [(str(value), str(label)) for value, label in DeclineReason.choices]
 
 
 @register.simple_tag
@@ -172,6 +184,7 @@ def marks_legend() -> list[Mapping[str, Any]]:
         "missed": gettext("missed"),
         "planned": gettext("still to do"),
         "offered": gettext("not answered yet"),
+        "declined": gettext("called off"),
         "unplanned": gettext("not planned"),
     }
     return [

@@ -94,15 +94,16 @@ def calendar(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@coach_required
 def move(request: HttpRequest, share_id: UUID) -> HttpResponse:
-    """Another day for one planned workout, and what that means for its copy."""
-    coach = signed_in(request)
-    share = get_object_or_404(Share.objects.for_coach(coach).ledger(), public_id=share_id)
+    """Another day for one planned workout, by the coach or the athlete, and what that means for its copy."""
+    person = signed_in(request)
+    mine = Share.objects.for_athlete(person) | Share.objects.for_coach(person)
+    share = get_object_or_404(mine.ledger(), public_id=share_id)
+    is_coach = share.link.coach_id == person.pk
     form = MoveForm(request.POST if request.method == "POST" else None, initial={"on": share.scheduled_for})
     if request.method == "POST" and form.is_valid():
         try:
-            moved = planning.move(share, form.cleaned_data["on"], by=coach)
+            moved = planning.move(share, form.cleaned_data["on"], by=person)
         except errors.IntegrationError as exc:
             form.add_error("on", exc.message)
         else:
@@ -110,8 +111,14 @@ def move(request: HttpRequest, share_id: UUID) -> HttpResponse:
             said = {"workout": share.revision.name, "day": dateformat.format(day, gettext("l, j F"))}
             words = gettext("%(workout)s is now on %(day)s.") % said if moved else gettext("It is there already.")
             messages.success(request, words)
-            return redirect(f"{_back(request, share)}#s-{share.public_id}")
-    context = {"share": share, "form": form, "back": _back(request, share), "section": "calendar"}
+            return redirect(f"{_back(request, share, by_coach=is_coach)}#s-{share.public_id}")
+    context = {
+        "share": share,
+        "form": form,
+        "back": _back(request, share, by_coach=is_coach),
+        "is_coach": is_coach,
+        "section": "calendar" if is_coach else "week",
+    }
     return render(request, "coaching/move.html", context, status=400 if form.errors else 200)
 
 
@@ -176,10 +183,11 @@ def _row(link: CoachingLink, columns: Sequence[Day], days: Mapping[tuple[int, da
     return Row(link, [(day, days.get((link.athlete_id, day.on), ())) for day in columns])
 
 
-def _back(request: HttpRequest, share: Share) -> str:
+def _back(request: HttpRequest, share: Share, *, by_coach: bool) -> str:
     """Where the person came from, a page of ours only."""
     asked = request.POST.get("back") or request.GET.get("back") or ""
     if asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None):
         return asked.partition("#")[0]
     day = share.scheduled_for
-    return reverse("coaching:calendar", query={"day": day.isoformat()} if day else {})
+    page = "coaching:calendar" if by_coach else "coaching:week"
+    return reverse(page, query={"day": day.isoformat()} if day else {})

@@ -8,15 +8,16 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.permissions import signed_in
 from coaching import compliance, sessions, step_results
-from coaching.models import Activity, Match, Share
-from coaching.plan_forms import a_day
-from coaching.services import detailing, matching, noting
+from coaching.models import Activity, DeclineReason, Match, Share
+from coaching.plan_forms import CallOffForm, a_day
+from coaching.services import calling_off, detailing, matching, noting
 from coaching.sessions import Session, SessionState
 from coaching.weeks import WEEK, today_of, week_of
 from integrations import errors
@@ -87,6 +88,50 @@ def rematch(request: HttpRequest, share_id: UUID) -> HttpResponse:
     return redirect("coaching:session", share_id)
 
 
+@require_POST
+def call_off(request: HttpRequest, share_id: UUID) -> HttpResponse:
+    athlete = signed_in(request)
+    share = _own(athlete, share_id)
+    form = CallOffForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(message for found in form.errors.values() for message in found))
+        return _back(request, share)
+    chosen = form.cleaned_data
+    try:
+        calling_off.call_off(share, by=athlete, reason=DeclineReason(chosen["reason"]), words=chosen["words"])
+    except errors.IntegrationError as exc:
+        messages.error(request, exc.message)
+    else:
+        said = {"workout": share.revision.name, "coach": share.link.coach}
+        messages.success(request, gettext("%(workout)s is called off. %(coach)s sees the reason.") % said)
+    return _back(request, share)
+
+
+@require_POST
+def resume(request: HttpRequest, share_id: UUID) -> HttpResponse:
+    athlete = signed_in(request)
+    share = _own(athlete, share_id)
+    try:
+        calling_off.resume(share, by=athlete)
+    except errors.IntegrationError as exc:
+        messages.error(request, exc.message)
+    else:
+        messages.success(request, gettext("Taken back. It stands as before."))
+    return _back(request, share)
+
+
+def _own(athlete: User, share_id: UUID) -> Share:
+    mine = Share.objects.for_athlete(athlete).filter(scheduled_for__isnull=False)
+    return get_object_or_404(mine.select_related("revision", "link__coach", "link__athlete"), public_id=share_id)
+
+
+def _back(request: HttpRequest, share: Share) -> HttpResponse:
+    """To the week or the session, wherever it was said."""
+    if request.POST.get("from") == "week" and share.scheduled_for:
+        return redirect(reverse("coaching:week", query={"day": share.scheduled_for.isoformat()}))
+    return redirect("coaching:session", share.public_id)
+
+
 def _decide(viewer: User, share: Share, wanted: str) -> None:
     if wanted == "auto":
         matching.decide_by_itself(share, by=viewer)
@@ -109,8 +154,9 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _share(viewer: User, share_id: UUID) -> Share:
-    """The athlete's in any case; a coach's while the two train together."""
+    """The athlete's in any case; a coach's while the two train together. What has no day is no session."""
     mine = Share.objects.for_athlete(viewer) | Share.objects.for_coach(viewer).filter(link__status="active")
+    mine = mine.filter(scheduled_for__isnull=False)
     related = ["revision", "workout", "link__athlete", "link__coach__compliance_bands", "match"]
     return get_object_or_404(mine.select_related(*related), public_id=share_id)
 

@@ -21,7 +21,7 @@ from coaching.models import (
     Share,
     Workout,
 )
-from coaching.services import inviting, noting, planning, sharing
+from coaching.services import calling_off, inviting, noting, planning, sharing
 from coaching.weeks import today_of
 from integrations import credentials, event_types, events
 from integrations.models import Connection, DomainEvent, FeatureFlag, Provider, SyncStream
@@ -44,7 +44,9 @@ def everything_happens(link: CoachingLink, other: User, provider: Provider) -> N
     Workout.objects.filter(pk=make_workout(link.coach).pk).update(source=theirs, external_id="7")
     delivery = accepted(link)
     dispatch()
-    sharing.decline(offer(link, easy_run("Hills")), by=link.athlete)
+    hills = offer(link, easy_run("Hills"))
+    sharing.decline(hills, by=link.athlete)
+    calling_off.resume(hills, by=link.athlete)
     share = offer(link, easy_run("Track"))
     sharing.share_workout(
         revise(share.workout, easy_run("Longer")), targets=[(link, share.scheduled_for)], by=link.coach
