@@ -189,6 +189,22 @@ def test_a_withdrawn_plan_frees_what_was_done_on_another_day(
     assert matches() == {other.pk: ("x", "day", 100)}
 
 
+def test_what_a_link_takes_from_another_day_leaves_room_there(
+    link: CoachingLink, athlete: User, account: Connection
+) -> None:
+    """One day leads to the next: its plan's copy to an activity, that one's day to a plan and to what fits it now."""
+    late = DAY + timedelta(days=2)
+    other = plan(link, late)
+    did(athlete, record("taken", day=late, workout_id="77"), connection_id=account.pk)
+    did(athlete, record("spare", day=late, at=time(18), duration_s=1500.0))
+    assert matches() == {other.pk: ("taken", "day", 100)}
+    share = plan(link)
+    copy_of(share, account, "77")
+    matching.match_days(athlete.pk, [DAY])
+    assert matches() == {share.pk: ("taken", "link", 100), other.pk: ("spare", "day", 83)}
+    assert matching.match_days(athlete.pk, [DAY, late]) == 0
+
+
 def test_nobody_takes_somebody_elses(link: CoachingLink, athlete: User, stranger: User) -> None:
     share, foreign = plan(link), did(stranger, record("x"))
     with pytest.raises(errors.ValidationError):

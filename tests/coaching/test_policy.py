@@ -1,6 +1,7 @@
 """What a provider's terms say: kept for days only, hidden from coaches, gone when the person's yes is."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -121,3 +122,17 @@ def test_who_connects_the_account_again_has_each_activity_once(athlete: User, ga
     assert set(Activity.objects.values_list("connection", flat=True)) == {again.pk}
     sink.upsert(again, [record(1)])
     assert Activity.objects.count() == 2
+
+
+def test_nobody_takes_over_what_another_account_or_person_left(
+    athlete: User, stranger: User, garmin_provider: Provider
+) -> None:
+    fields: dict[str, Any] = {"provider": garmin_provider, "external_account_id": "8"}
+    ended = Connection.objects.create(user=athlete, status="disconnected", **fields)
+    sink = ActivitySink()
+    sink.upsert(ended, [record(1)])
+    for changed in ({"external_account_id": "9"}, {"user": stranger}):
+        other = Connection.objects.create(**{"user": athlete, "status": "active", **fields, **changed})
+        with transaction.atomic():
+            sink.adopt(other)
+        assert Activity.objects.get().connection == ended
