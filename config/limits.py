@@ -1,17 +1,15 @@
 """How fast one person and one address may ask: shared by all processes, and each for itself while Redis is away."""
 
-import ipaddress
 import math
 import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 
+from accounts.addresses import client_address, network_of
 from accounts.models import User
 from accounts.rest import callers, problems
 from config import errors as pages
@@ -39,26 +37,13 @@ class LimitsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(EXEMPT):
             return self.get_response(request)
-        refusal = _enter(request, {f"{ADDRESS}:{address_of(request)}": policy(ADDRESS)})
+        refusal = _enter(request, {f"{ADDRESS}:{_network(request)}": policy(ADDRESS)})
         return refusal or _told(request, self.get_response(request))
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
         if request.path_info.startswith(EXEMPT):
             return None
         return _enter(request, _own_buckets(request))
-
-
-def address_of(request: HttpRequest) -> str:
-    """As the trusted hop saw it; what the caller says of himself counts for nothing. An IPv6 network counts as one."""
-    try:
-        address = ipaddress.ip_address(get_client_ip(request) or "")
-    except ImproperlyConfigured:  # fewer hops than there are proxies: it came past them
-        address = ipaddress.ip_address(request.META["REMOTE_ADDR"])
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address, settings.ALLAUTH_RATE_LIMIT_IPV6_PREFIX), strict=False))
-    return str(address)
 
 
 def policy(kind: str) -> RateLimitPolicy:
@@ -91,11 +76,15 @@ def _own_buckets(request: HttpRequest) -> Buckets:
     person, kind = _person(request), kind_of(request)
     if person is None and kind in {READ, WRITE}:
         return {}  # the address's own bucket counted it; allauth has limits for each of its doors
-    who = f"user:{person.pk}" if person else address_of(request)
+    who = f"user:{person.pk}" if person else _network(request)
     rates = {kind: policy(kind)}
     if kind == PROVIDER:
         rates[WRITE] = policy(WRITE)
     return {f"{each}:{who}": rate for each, rate in rates.items()}
+
+
+def _network(request: HttpRequest) -> str:
+    return network_of(client_address(request))
 
 
 def _person(request: HttpRequest) -> User | None:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
 
+from accounts.addresses import client_address
 from accounts.models import User
 from integrations import tracing
 
@@ -29,7 +30,7 @@ class TraceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        ip = request.META.get("REMOTE_ADDR", "")
+        ip = client_address(request)
         with tracing.trace(request.headers.get(tracing.HEADER, ""), ip=ip) as trace_id:
             request.trace_id = trace_id  # type: ignore[attr-defined]  # templates show it on error pages
             response = self.get_response(request)
@@ -56,7 +57,7 @@ class IntakeMiddleware:
             return refusal
         if not request.path_info.startswith("/webhooks/"):
             return self.get_response(request)
-        ip = request.META.get("REMOTE_ADDR", "")
+        ip = client_address(request)
         with tracing.trace(request.headers.get(tracing.HEADER, ""), ip=ip) as trace_id:
             response = self._answer(request)
             response.headers[tracing.HEADER] = trace_id

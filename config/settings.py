@@ -131,9 +131,7 @@ DATABASES["default"]["TEST"] = {"TEMPLATE": "template0"}
 REDIS_URL = env.text("REDIS_URL", _redis_url)
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache"
-        if TESTING
-        else "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache" if TESTING else "config.caches.SharedOrOwnCache",
         "LOCATION": "tests" if TESTING else REDIS_URL,
         "KEY_PREFIX": "tc",
         "OPTIONS": {} if TESTING else {"socket_connect_timeout": 0.25, "socket_timeout": 0.25},
@@ -219,7 +217,6 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_URL.startswith("https") else "http"
-ALLAUTH_TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", 0)
 ALLAUTH_RATE_LIMIT_IPV6_PREFIX = 64
 MFA_ADAPTER = "integrations.second_factors.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -281,6 +278,7 @@ USE_TZ = True
 USE_I18N = True
 
 # Security
+TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", 0)  # of our own, between the internet and us
 _https = SITE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^api/", r"^health/", r"^metrics$"]

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from psycopg_pool import PoolTimeout
 
+from accounts.addresses import client_address
 from integrations import errors, registry, vault
 from integrations.signatures import InvalidSignature
 from webhooks import endpoints, metrics, outage
@@ -50,8 +51,7 @@ def receive(request: HttpRequest, slug: str, token: str) -> HttpResponse:
 def _take(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     try:
         body = body_of(request, endpoint.most_bytes)
-        remote_ip = request.META.get("REMOTE_ADDR", "")
-        receipt = receiving.receive(endpoint, headers_of(request), body, remote_ip=remote_ip)
+        receipt = receiving.receive(endpoint, headers_of(request), body, remote_ip=client_address(request))
     except Unreadable as exc:
         metrics.RECEIVED.labels(endpoint.slug, "oversize" if exc.status == 413 else "malformed").inc()
         return _refusal(exc.status, exc.code)

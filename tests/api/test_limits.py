@@ -59,7 +59,7 @@ def test_an_address_that_the_caller_made_up_counts_for_nothing(
 ) -> None:
     """Behind one proxy its word counts, which is the last; without one, nobody's."""
     slow(settings, address=2)
-    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    settings.TRUSTED_PROXY_COUNT = proxies
     forged = [told if not proxies else f"8.8.8.{i}, {told}" for i in range(3)]
     answers = [
         client.get("/", headers={"X-Forwarded-For": each}, REMOTE_ADDR="10.0.0.1").status_code for each in forged
@@ -72,7 +72,7 @@ def test_an_address_that_the_caller_made_up_counts_for_nothing(
 
 def test_who_comes_past_the_proxies_counts_by_himself(client: Client, db: None, settings: Settings) -> None:
     slow(settings, address=1)
-    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    settings.TRUSTED_PROXY_COUNT = 2
     headers = {"X-Forwarded-For": "9.9.9.9"}
     assert [client.get("/", headers=headers).status_code for _ in range(2)] == [200, 429]
 
