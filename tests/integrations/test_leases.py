@@ -64,7 +64,9 @@ def test_a_sync_whose_worker_is_killed_again_and_again_ends_complete(
     for kill in range(1, kills + 1):
         enough = garmin["garmin"].count(READING) + PAGE + chance.randint(1, PAGE)
         worker = start_worker(job)
-        wait_until(lambda least=enough: garmin["garmin"].count(READING) >= least)  # type: ignore[misc]
+        while garmin["garmin"].count(READING) < enough:
+            assert worker.poll() is None, SyncJob.objects.values_list("status", "error_code", "error_detail")
+            time.sleep(0.005)
         os.kill(worker.pid, signal.SIGKILL)
         assert worker.wait() == -signal.SIGKILL, "it was still at work"
         wait_until(reaping.reap)
