@@ -11,11 +11,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext, override
 
 from accounts import audit, confirming, newcomers
 from accounts.addresses import client_address
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, Language, User
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if self.request and not self.request.user.is_authenticated:
             newcomers.make_way(cleaned)
         return cleaned
+
+    def new_user(self, request: HttpRequest) -> User:
+        """Who signs up on a German page is spoken to in German from the first mail on."""
+        spoken = (get_language() or "").partition("-")[0]
+        return User(language=spoken if spoken in Language.values else Language.ENGLISH)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """In the language of whose account it is; where there is none, in that of the page."""
+        user = context.get("user") or User.objects.filter(email__iexact=email).first()
+        with override(user.language if isinstance(user, User) else get_language()):
+            super().send_mail(template_prefix, email, context)
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """As much work as for a new address: the time that the answer takes tells nothing."""
