@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import parse_qs
 
 from integrations import oauth
 from integrations.providers.garmin_partner.sandbox import consent, emitting
@@ -11,14 +10,14 @@ from integrations.providers.garmin_partner.sandbox.state import (
     CLIENT_ID,
     CLIENT_SECRET,
     PERMISSIONS,
-    SHORT_LIFE_S,
     SLUG,
-    TOKEN_LIFE_S,
     Person,
     State,
 )
 from integrations.providers.garmin_partner.sandbox.training import TrainingRoutes
 from integrations.sandbox import Answer, OwnFault, Request, Route, Store, route
+from integrations.sandbox.consent import may_send_to, send_back, ticked
+from integrations.sandbox.oauth import token_faults
 
 AUTHORIZE, PORTAL = "/authorize/oauth2Confirm", "/authorize/portal"
 TOKEN = "/token/di-oauth2-service/oauth/token"
@@ -29,10 +28,7 @@ BACKFILL = "/api/wellness-api/rest/backfill/activities"
 LONGEST_WINDOW_S, LONGEST_BACKFILL_S = 86_400, 30 * 86_400
 INACTIVE = Answer(401, {"message": "Token is not active", "error": "UnauthorizedException"})
 FAULTS = {
-    "token-503": OwnFault("The token service answers 503", ("/token/",)),
-    "token-odd": OwnFault("The token service forgets the refresh token", (TOKEN,)),
-    "token-text": OwnFault("The token service gives expires_in as a text", (TOKEN,)),
-    "short-token": OwnFault("Access tokens live 2 seconds", (TOKEN,)),
+    **token_faults(TOKEN),
     "foreign-user": OwnFault("The id of another person is answered", ("/user/user/id",)),
     "bare-schedule": OwnFault("A new day is answered by its number alone", ("/api/training-api/schedule",)),
     "bare-permissions": OwnFault("Permissions come as a list without a name", ("/user/user/permissions",)),
@@ -65,13 +61,14 @@ class GarminPartnerSandbox(TrainingRoutes):
     own_faults: ClassVar[Mapping[str, OwnFault]] = FAULTS
     actions: ClassVar[Mapping[str, str]] = ACTIONS
     tellings: ClassVar[Mapping[str, str]] = TELLINGS
+    odd_expiry = "one day"
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.state = State(store)
 
     def account_of(self, request: Request) -> str:
-        if row := self._token(request):
+        if row := self.token_of(request):
             return str(row["email"])
         form = request.form()
         for table, key in ((self.state.codes, "code"), (self.state.refreshes, "refresh_token")):
@@ -86,7 +83,7 @@ class GarminPartnerSandbox(TrainingRoutes):
         """401 without a token, 412 without the permission."""
         if not entry.label.startswith((API, USER)):
             return None
-        row = self._token(request)
+        row = self.token_of(request)
         if row is None:
             return INACTIVE
         needed = {ACTIVITIES: "ACTIVITY_EXPORT", BACKFILL: "ACTIVITY_EXPORT"}.get(entry.label, "")
@@ -120,7 +117,7 @@ class GarminPartnerSandbox(TrainingRoutes):
 
     def listen(self, address: str, mode: str = "push") -> dict[str, Any]:
         """What the partner enters in the portal, which gives no number for it. ValueError."""
-        if mode not in consent.MODES or (address and not consent.may_send_to(address)):
+        if mode not in consent.MODES or (address and not may_send_to(address)):
             raise ValueError("an address of this machine, and push or ping")
         with self.lock:
             self.state.portal |= {"url": address, "mode": mode}
@@ -183,13 +180,11 @@ class GarminPartnerSandbox(TrainingRoutes):
         form = request.form()
         if problem := _problem(form):
             return problem
-        back = {"state": form["state"]} if form.get("state") else {}
         person = self.state.people.get(form.get("account", ""))
         if form.get("answer") != "yes" or person is None:
-            return consent.send_back(form["redirect_uri"], {**back, "error": "access_denied"})
-        ticked = parse_qs(request.body.decode(errors="replace")).get("allow", [])
-        code = self.state.code_for(person, form["redirect_uri"], ticked, form["code_challenge"])
-        return consent.send_back(form["redirect_uri"], {**back, "code": code})
+            return send_back(form, {"error": "access_denied"})
+        code = self.state.code_for(person, form["redirect_uri"], ticked(request), form["code_challenge"])
+        return send_back(form, {"code": code})
 
     @route("GET", PORTAL)
     def show_portal(self, request: Request) -> Answer:  # noqa: ARG002 - the kit's
@@ -203,23 +198,9 @@ class GarminPartnerSandbox(TrainingRoutes):
 
     @route("POST", TOKEN)
     def give_tokens(self, request: Request) -> Answer:
-        form = request.form()
-        if (form.get("client_id"), form.get("client_secret")) != self.client:
+        if not self.is_client(request.form()):
             return Answer(401, {"error": "invalid_client"})
-        if request.suffers("token-503"):
-            return Answer(503, {"message": "Service Unavailable"})
-        life_s = SHORT_LIFE_S if request.suffers("short-token") else TOKEN_LIFE_S
-        if form.get("grant_type") == "authorization_code":
-            given = self._for_code(form, life_s)
-        else:
-            given = self.state.rotate(form.get("refresh_token", ""), life_s=life_s)
-        if given is None:
-            return Answer(400, {"error": "invalid_grant"})
-        if request.suffers("token-odd"):
-            del given["refresh_token"]
-        if request.suffers("token-text"):
-            given["expires_in"] = "one day"
-        return Answer(data=given)
+        return self.new_tokens(request) or Answer(400, {"error": "invalid_grant"})
 
     @route("GET", "/user/user/id")
     def user_id(self, request: Request) -> Answer:
@@ -263,14 +244,7 @@ class GarminPartnerSandbox(TrainingRoutes):
             self._send(person, [emitting.pushed(*rows)])
         return Answer(202)
 
-    def asker(self, request: Request) -> Person:
-        row = self._token(request)
-        if row is None:  # refuse() let it in a moment ago: the token ran out since
-            raise ValueError("token")
-        found: Person = self.state.people[row["email"]]
-        return found
-
-    def _for_code(self, form: Mapping[str, str], life_s: float) -> dict[str, Any] | None:
+    def for_code(self, form: Mapping[str, str], life_s: float) -> dict[str, Any] | None:
         """Only with the verifier of the challenge that the code was asked with, and for the same address."""
         row = self.state.take_code(form.get("code", ""))
         if row is None or row["redirect_uri"] != form.get("redirect_uri"):
@@ -295,15 +269,12 @@ class GarminPartnerSandbox(TrainingRoutes):
             "workouts": workouts, "calendar": sorted(calendar, key=lambda row: row["on"]),
         }  # fmt: skip
 
-    def _token(self, request: Request) -> dict[str, Any] | None:
-        return self.state.live_token(request.headers.get("authorization", "").removeprefix("Bearer "))
-
 
 def _problem(fields: Mapping[str, str]) -> Answer | None:
     """Why nobody is asked: the partner is unknown, proves nothing, or would be sent to a foreign address."""
     fine = (
         fields.get("client_id") == CLIENT_ID,
-        consent.may_send_to(fields.get("redirect_uri", "")),
+        may_send_to(fields.get("redirect_uri", "")),
         fields.get("response_type") == "code",
         len(fields.get("code_challenge", "")) == 43 and fields.get("code_challenge_method") == "S256",
     )

@@ -1,20 +1,18 @@
 """The sandbox's people: what they ticked, what they recorded and when it came, what was put there, and tokens."""
 
 import secrets
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
 from integrations.providers.garmin_partner.sandbox import summaries
 from integrations.sandbox import Store
+from integrations.sandbox.oauth import OAuthState
 
 SLUG = "garmin_partner"
 CLIENT_ID, CLIENT_SECRET = "20002-partner", "sandbox-partner-secret"
 TOKEN_LIFE_S, REFRESH_LIFE_S = 86_400, 7_775_998
-SHORT_LIFE_S = 2
-CODE_LIFE_S = 600
 FIRST_ACTIVITY = 22_000_000_000
 FIRST_WORKOUT, FIRST_SCHEDULE = 1_500_000_000, 600_000_000
 OLDER_DAYS = 80
@@ -38,17 +36,16 @@ type Person = dict[str, Any]
 type Raw = dict[str, Any]
 
 
-class State:
-    """People by email. Everything is JSON-able and lives in the store, ids included."""
+class State(OAuthState):
+    """What they ticked stands beside the tokens: each call is held to it."""
+
+    slug = SLUG
+    life_s = TOKEN_LIFE_S
+    token_bytes = 24
 
     def __init__(self, store: Store) -> None:
-        self.store = store
-        self.people = store.section(SLUG, "accounts")
-        self.codes = store.section(SLUG, "codes")  # code → {"email", "redirect_uri", "challenge", "exp"}
-        self.tokens = store.section(SLUG, "tokens")  # access token → {"email", "family", "exp"}
-        self.refreshes = store.section(SLUG, "refreshes")  # refresh token → {"email", "family", "used"}
+        super().__init__(store)
         self.portal = store.section(SLUG, "portal")  # {"url", "mode"}: what the partner entered
-        self.counters = store.section(SLUG, "counters")
         if not self.people:
             for name, words in NAMES:
                 self.add(f"{name}@sandbox.example", words)
@@ -80,11 +77,6 @@ class State:
         rows = [row["summary"] for row in person["activities"]]
         return [row for row in rows if first <= row["startTimeInSeconds"] <= last]
 
-    def next_id(self, kind: str, first: int) -> int:
-        value = int(self.counters.get(kind, first)) + 1
-        self.counters[kind] = value
-        return value
-
     def put_workout(self, person: Person, raw: Raw, *, ours: bool = True) -> Raw:
         """A new workout, or another content of one that is there; the server sets its numbers and dates itself."""
         number = int(raw.get("workoutId") or self.next_id("workout", FIRST_WORKOUT))
@@ -115,59 +107,21 @@ class State:
     def code_for(self, person: Person, redirect_uri: str, permissions: Iterable[str], challenge: str) -> str:
         """The person said yes: what he ticked stands from now on."""
         person["permissions"] = [name for name in PERMISSIONS if name in set(permissions)]
-        code = secrets.token_hex(20)
-        kept = {"email": person["email"], "redirect_uri": redirect_uri, "challenge": challenge}
-        self.codes[code] = kept | {"exp": time.time() + CODE_LIFE_S}
-        self.store.save()
-        return code
-
-    def take_code(self, code: str) -> Raw | None:
-        """Good once, and for ten minutes."""
-        row: Raw | None = self.codes.pop(code, None)
-        self.store.save()
-        return row if row and row["exp"] > time.time() else None
+        return self.keep_code({"email": person["email"], "redirect_uri": redirect_uri, "challenge": challenge})
 
     def grant(self, email: str, *, family: str = "", life_s: float = TOKEN_LIFE_S) -> Raw:
-        """A new pair. A refresh token is good once; when one comes a second time, its whole family dies."""
-        kept = {"email": email, "family": family or secrets.token_hex(8)}
-        access, refresh = secrets.token_hex(24), secrets.token_hex(24)
-        self.tokens[access] = kept | {"exp": time.time() + life_s}
-        self.refreshes[refresh] = kept | {"used": False}
-        self.store.save()
+        access, refresh, _ = self.keep_pair({"email": email}, family=family, life_s=life_s)
         return {
             "access_token": access, "token_type": "bearer", "expires_in": int(life_s), "refresh_token": refresh,
             "refresh_token_expires_in": REFRESH_LIFE_S, "jti": secrets.token_hex(8),
             "scope": "PARTNER_WRITE PARTNER_READ CONNECT_READ CONNECT_WRITE",
         }  # fmt: skip
 
-    def rotate(self, refresh: str, *, life_s: float) -> Raw | None:
-        row = self.refreshes.get(refresh)
-        if row is None:
-            return None
-        if row["used"]:
-            self._drop(lambda held: held["family"] == row["family"])
-            return None
-        row["used"] = True
+    def renew(self, row: Raw, *, life_s: float) -> Raw:
         return self.grant(row["email"], family=row["family"], life_s=life_s)
-
-    def live_token(self, access: str) -> Raw | None:
-        row: Raw | None = self.tokens.get(access)
-        return row if row and row["exp"] > time.time() else None
-
-    def expire(self, email: str) -> None:
-        for row in self.tokens.values():
-            if row["email"] == email:
-                row["exp"] = 0
-        self.store.save()
 
     def deregister(self, email: str) -> None:
         """The registration ends, from either side; what was put into the account stays there."""
         self.people[email]["permissions"] = []
         self.people[email]["backfilled"] = []
-        self._drop(lambda row: row["email"] == email)
-
-    def _drop(self, belongs: Callable[[Raw], bool]) -> None:
-        for table in (self.tokens, self.refreshes):
-            for key in [key for key, row in table.items() if belongs(row)]:
-                del table[key]
-        self.store.save()
+        self.drop_tokens(lambda row: row["email"] == email)

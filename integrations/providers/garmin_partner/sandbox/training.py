@@ -5,8 +5,9 @@ from copy import deepcopy
 from datetime import date
 from typing import Any
 
-from integrations.providers.garmin_partner.sandbox.state import Person, Raw, State
-from integrations.sandbox import Answer, Request, Sandbox, route
+from integrations.providers.garmin_partner.sandbox.state import Raw, State
+from integrations.sandbox import Answer, Request, route
+from integrations.sandbox.oauth import OAuthSandbox
 
 NEW_WORKOUT = "/api/workoutportal/workout/v2"
 WORKOUT = "/api/training-api/workout/v2/{identity}"
@@ -22,13 +23,8 @@ MOST_STEPS, MOST_STEPS_OF_LEGS = 100, 250
 GONE = Answer(404, {"message": "not found", "error": "NotFoundException"})
 
 
-class TrainingRoutes(Sandbox):
-    """Mixed into the sandbox, which says who asks."""
-
+class TrainingRoutes(OAuthSandbox):
     state: State
-
-    def asker(self, request: Request) -> Person:
-        raise NotImplementedError
 
     @route("POST", NEW_WORKOUT)
     def create(self, request: Request) -> Answer:

@@ -1,18 +1,15 @@
 """The sandbox's athletes: who they are, what they recorded, what they allowed, and the tokens that came of it."""
 
-import secrets
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from integrations.providers.strava.sandbox import activities
 from integrations.sandbox import Store
+from integrations.sandbox.oauth import OAuthState, Row
 
 SLUG = "strava"
 CLIENT_ID, CLIENT_SECRET = "10001", "sandbox-strava-client"
 TOKEN_LIFE_S = 6 * 3600
-SHORT_LIFE_S = 2
-CODE_LIFE_S = 600
 FIRST_ATHLETE = 7_300_000
 FIRST_ACTIVITY = 15_000_000_000
 PEOPLE = [
@@ -28,17 +25,15 @@ PEOPLE = [
 type Person = dict[str, Any]
 
 
-class State:
-    """Athletes by email. Everything is JSON-able and lives in the store, ids included."""
+class State(OAuthState):
+    """What is granted holds its "scopes" as well."""
+
+    slug = SLUG
+    life_s = TOKEN_LIFE_S
 
     def __init__(self, store: Store) -> None:
-        self.store = store
-        self.people = store.section(SLUG, "accounts")
-        self.codes = store.section(SLUG, "codes")  # code → {"email", "redirect_uri", "scopes", "challenge", "exp"}
-        self.tokens = store.section(SLUG, "tokens")  # access token → {"email", "family", "scopes", "exp"}
-        self.refreshes = store.section(SLUG, "refreshes")  # refresh token → {"email", "family", "scopes", "used"}
+        super().__init__(store)
         self.subscriptions = store.section(SLUG, "subscriptions")  # id → {"callback_url", "verify_token"}
-        self.counters = store.section(SLUG, "counters")
         self.usage = store.section(SLUG, "usage")  # name of a window → calls in it
         if not self.people:
             for number, (email, first, last) in enumerate(PEOPLE, start=1):
@@ -62,69 +57,25 @@ class State:
         person["activities"] = sorted(rows, key=lambda row: (row["start_date"], row["id"]), reverse=True)
         return made
 
-    def next_id(self, kind: str, first: int) -> int:
-        value = int(self.counters.get(kind, first)) + 1
-        self.counters[kind] = value
-        return value
-
     def code_for(self, person: Person, redirect_uri: str, scopes: list[str], challenge: str) -> str:
-        code = secrets.token_hex(20)
-        kept = {"email": person["email"], "redirect_uri": redirect_uri, "scopes": scopes, "challenge": challenge}
-        self.codes[code] = kept | {"exp": time.time() + CODE_LIFE_S}
-        self.store.save()
-        return code
+        about = {"email": person["email"], "redirect_uri": redirect_uri, "scopes": scopes, "challenge": challenge}
+        return self.keep_code(about)
 
-    def take_code(self, code: str) -> dict[str, Any] | None:
-        """Good once, and for ten minutes."""
-        row: dict[str, Any] | None = self.codes.pop(code, None)
-        self.store.save()
-        return row if row and row["exp"] > time.time() else None
-
-    def grant(self, owner: dict[str, Any], *, family: str = "", life_s: float = TOKEN_LIFE_S) -> dict[str, Any]:
-        """A new pair. The refresh token is good once; when one comes a second time, its whole family dies."""
-        kept = {"email": owner["email"], "scopes": owner["scopes"], "family": family or secrets.token_hex(8)}
-        access, refresh, end = secrets.token_hex(20), secrets.token_hex(20), time.time() + life_s
-        self.tokens[access] = kept | {"exp": end}
-        self.refreshes[refresh] = kept | {"used": False}
-        self.store.save()
+    def grant(self, owner: Row, *, family: str = "", life_s: float = TOKEN_LIFE_S) -> Row:
+        kept = {"email": owner["email"], "scopes": owner["scopes"]}
+        access, refresh, end = self.keep_pair(kept, family=family, life_s=life_s)
         return {
             "token_type": "Bearer", "access_token": access, "refresh_token": refresh,
             "expires_at": int(end), "expires_in": int(life_s), "scope": " ".join(owner["scopes"]),
         }  # fmt: skip
 
-    def rotate(self, refresh: str, *, life_s: float) -> dict[str, Any] | None:
-        row = self.refreshes.get(refresh)
-        if row is None:
-            return None
-        if row["used"]:
-            self.end_family(row["family"])
-            return None
-        row["used"] = True
+    def renew(self, row: Row, *, life_s: float) -> Row:
         return self.grant(row, family=row["family"], life_s=life_s)
-
-    def live_token(self, access: str) -> dict[str, Any] | None:
-        row: dict[str, Any] | None = self.tokens.get(access)
-        return row if row and row["exp"] > time.time() else None
-
-    def end_family(self, family: str) -> None:
-        self._drop(lambda row: row["family"] == family)
 
     def deauthorize(self, email: str) -> None:
         """The athlete takes back his yes, or we gave it back: all tokens end at once."""
-        self._drop(lambda row: row["email"] == email)
-
-    def expire(self, email: str) -> None:
-        for row in self.tokens.values():
-            if row["email"] == email:
-                row["exp"] = 0
-        self.store.save()
+        self.drop_tokens(lambda row: row["email"] == email)
 
     def is_allowed(self, email: str) -> bool:
         """Whether the athlete's yes stands."""
         return any(row["email"] == email and not row["used"] for row in self.refreshes.values())
-
-    def _drop(self, belongs: Any) -> None:
-        for table in (self.tokens, self.refreshes):
-            for key in [key for key, row in table.items() if belongs(row)]:
-                del table[key]
-        self.store.save()

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
-from urllib.parse import parse_qs
 
 from integrations import oauth
 from integrations.providers.strava.sandbox import activities, consent, emitting
-from integrations.providers.strava.sandbox.state import CLIENT_ID, CLIENT_SECRET, SHORT_LIFE_S, TOKEN_LIFE_S, State
-from integrations.sandbox import Answer, Letter, OwnFault, Request, Route, Sandbox, Store, route
+from integrations.providers.strava.sandbox.state import CLIENT_ID, CLIENT_SECRET, State
+from integrations.sandbox import Answer, Letter, OwnFault, Request, Route, Store, route
+from integrations.sandbox.consent import may_send_to, send_back, ticked
+from integrations.sandbox.oauth import OAuthSandbox, token_faults
 
 AUTHORIZE = "/authorize/oauth/authorize"
 TOKEN, REVOKE = "/token/api/v3/oauth/token", "/token/oauth/revoke"
@@ -22,10 +23,7 @@ QUARTER_S, DAY_S = 900, 86_400
 LIMITS, READ_LIMITS = (1200, 60_000), (600, 30_000)
 MOST_A_PAGE = 200
 FAULTS = {
-    "token-503": OwnFault("The token service answers 503", ("/token/",)),
-    "token-odd": OwnFault("The token service forgets the refresh token", (TOKEN,)),
-    "token-text": OwnFault("The token service gives expires_in as a text", (TOKEN,)),
-    "short-token": OwnFault("Access tokens live 2 seconds", (TOKEN,)),
+    **token_faults(TOKEN),
     "quarter-full": OwnFault("This call was the quarter hour's last", (API,)),
     "day-full": OwnFault("This call was the day's last", (API,)),
     "over-limit": OwnFault("429, and the headers say that the quarter hour is used up", (API,)),
@@ -33,13 +31,15 @@ FAULTS = {
 }
 
 
-class StravaSandbox(Sandbox):
+class StravaSandbox(OAuthSandbox):
     """All routes that our login and adapter call, and those that operations need."""
 
+    state: State
     slug = "strava"
     label = "Strava"
     keeps_workouts = False
     client = (CLIENT_ID, CLIENT_SECRET)
+    odd_expiry = "six hours"
     own_faults: ClassVar[Mapping[str, OwnFault]] = FAULTS
     actions: ClassVar[Mapping[str, str]] = {
         "train": "Record an activity on this day",
@@ -63,7 +63,7 @@ class StravaSandbox(Sandbox):
 
     def account_of(self, request: Request) -> str:
         if request.path.startswith(API):
-            row = self._token(request)
+            row = self.token_of(request)
             return str(row["email"]) if row else ""
         form = request.form()
         for table, key in (
@@ -81,11 +81,9 @@ class StravaSandbox(Sandbox):
     def refuse(self, entry: Route, request: Request) -> Answer | None:
         if entry.label.startswith(SUBSCRIPTIONS):
             return (
-                None
-                if self._is_client({**request.query, **request.form()})
-                else _error(400, "Application", "client_id")
+                None if self.is_client({**request.query, **request.form()}) else _error(400, "Application", "client_id")
             )
-        if entry.label.startswith(API) and self._token(request) is None:
+        if entry.label.startswith(API) and self.token_of(request) is None:
             return _error(401, "Athlete", "access_token")
         return None
 
@@ -115,7 +113,7 @@ class StravaSandbox(Sandbox):
                 self.tell(self._letters(key, what, events))
 
     def listen(self, address: str) -> dict[str, Any]:
-        if not consent.may_send_to(address):
+        if not may_send_to(address):
             raise ValueError("that address is not on this machine")
         with self.lock:
             known = self.state.subscriptions
@@ -148,35 +146,21 @@ class StravaSandbox(Sandbox):
         form = request.form()
         if problem := _problem(form):
             return problem
-        back = {"state": form["state"]} if form.get("state") else {}
         person = self.state.people.get(form.get("account", ""))
         if form.get("answer") != "yes" or person is None:
-            return consent.send_back(form["redirect_uri"], {**back, "error": "access_denied"})
-        ticked = parse_qs(request.body.decode(errors="replace")).get("allow", [])
-        wanted = consent.asked(form.get("scope", ""))
-        scopes = [scope for scope in wanted if scope == consent.ALWAYS or scope in ticked]
+            return send_back(form, {"error": "access_denied"})
+        wanted, allowed = consent.asked(form.get("scope", "")), ticked(request)
+        scopes = [scope for scope in wanted if scope == consent.ALWAYS or scope in allowed]
         code = self.state.code_for(person, form["redirect_uri"], scopes, form.get("code_challenge", ""))
-        return consent.send_back(form["redirect_uri"], {**back, "code": code, "scope": ",".join(scopes)})
+        return send_back(form, {"code": code, "scope": ",".join(scopes)})
 
     @route("POST", TOKEN)
     def give_tokens(self, request: Request) -> Answer:
         form = request.form()
-        if not self._is_client(form):
+        if not self.is_client(form):
             return _error(401, "Application", "client_id")
-        if request.suffers("token-503"):
-            return Answer(503, {"message": "Service Unavailable"})
-        life_s = SHORT_LIFE_S if request.suffers("short-token") else TOKEN_LIFE_S
-        if form.get("grant_type") == "authorization_code":
-            given = self._for_code(form, life_s)
-        else:
-            given = self.state.rotate(form.get("refresh_token", ""), life_s=life_s)
-        if given is None:
-            return _error(400, "AuthorizationCode" if "code" in form else "RefreshToken", "code")
-        if request.suffers("token-odd"):
-            del given["refresh_token"]
-        if request.suffers("token-text"):
-            given["expires_in"] = "six hours"
-        return Answer(data=given)
+        what = "AuthorizationCode" if "code" in form else "RefreshToken"
+        return self.new_tokens(request) or _error(400, what, "code")
 
     @route("POST", REVOKE)
     def revoke(self, request: Request) -> Answer:
@@ -190,7 +174,7 @@ class StravaSandbox(Sandbox):
 
     @route("GET", "/api/athlete")
     def athlete(self, request: Request) -> Answer:
-        person = self._own(request)
+        person = self.asker(request)
         number = person["id"] + 1_000_000 if request.suffers("foreign-athlete") else person["id"]
         return Answer(
             data={
@@ -202,7 +186,7 @@ class StravaSandbox(Sandbox):
     @route("GET", "/api/athlete/activities")
     def list_activities(self, request: Request) -> Answer:
         """Newest first, oldest first with `after`; those only the athlete sees need the larger permission."""
-        token, person = self._token(request) or {}, self._own(request)
+        token, person = self.token_of(request) or {}, self.asker(request)
         if not {"activity:read", "activity:read_all"} & set(token.get("scopes", ())):
             return _error(401, "AccessToken", "activity:read_permission", "missing")
         rows = [row for row in person["activities"] if self._may_see(token, row)]
@@ -242,7 +226,7 @@ class StravaSandbox(Sandbox):
         address = form.get("callback_url", "")
         if self.state.subscriptions:
             return _error(400, "PushSubscription", "PushSubscription", "already exists")
-        if not (consent.may_send_to(address) and emitting.shakes_hands(address, form.get("verify_token", ""))):
+        if not (may_send_to(address) and emitting.shakes_hands(address, form.get("verify_token", ""))):
             return _error(400, "PushSubscription", "callback url", "not verifiable")
         number = self.state.next_id("subscription", 120_000)
         self.state.subscriptions[str(number)] = {"callback_url": address}
@@ -283,7 +267,7 @@ class StravaSandbox(Sandbox):
         row["window"] = window
         return int(row["calls"])
 
-    def _for_code(self, form: Mapping[str, str], life_s: float) -> dict[str, Any] | None:
+    def for_code(self, form: Mapping[str, str], life_s: float) -> dict[str, Any] | None:
         row = self.state.take_code(form.get("code", ""))
         if row is None:
             return None
@@ -300,26 +284,13 @@ class StravaSandbox(Sandbox):
             "fault": self.fault_of(email), "activities": len(person["activities"]), "workouts": [], "calendar": [],
         }  # fmt: skip
 
-    def _token(self, request: Request) -> dict[str, Any] | None:
-        return self.state.live_token(request.headers.get("authorization", "").removeprefix("Bearer "))
-
-    def _own(self, request: Request) -> dict[str, Any]:
-        row = self._token(request)
-        if row is None:  # refuse() let it in a moment ago: the token ran out since
-            raise ValueError("token")
-        found: dict[str, Any] = self.state.people[row["email"]]
-        return found
-
     def _shown_to(self, request: Request) -> dict[str, Any] | None:
-        token, wanted = self._token(request) or {}, request.arguments["activity"]
-        rows: list[dict[str, Any]] = self._own(request)["activities"]
+        token, wanted = self.token_of(request) or {}, request.arguments["activity"]
+        rows: list[dict[str, Any]] = self.asker(request)["activities"]
         return next((row for row in rows if str(row["id"]) == wanted and self._may_see(token, row)), None)
 
     def _may_see(self, token: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         return not row["private"] or "activity:read_all" in token.get("scopes", ())
-
-    def _is_client(self, form: Mapping[str, str]) -> bool:
-        return (form.get("client_id"), form.get("client_secret")) == self.client
 
     def _is_basic(self, request: Request) -> bool:
         try:
@@ -347,7 +318,7 @@ def _problem(fields: Mapping[str, str]) -> Answer | None:
     """Why nobody is asked: the application is unknown, or would be sent to a foreign address."""
     if fields.get("client_id") != CLIENT_ID:
         return _error(400, "Application", "client_id")
-    if not consent.may_send_to(fields.get("redirect_uri", "")):
+    if not may_send_to(fields.get("redirect_uri", "")):
         return _error(400, "Application", "redirect_uri")
     return None if fields.get("response_type") == "code" else _error(400, "Application", "response_type")
 
