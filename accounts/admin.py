@@ -13,8 +13,9 @@ from accounts.login_admin import LoginApplicationAdmin
 from accounts.models import AuditEntry, DataRequest, User
 from accounts.operations import Operation, OperationsAdmin, Panel, add_panel
 from accounts.permissions import signed_in
+from accounts.token_admin import AccessTokenAdmin
 
-__all__ = ["AuditEntryAdmin", "LoginApplicationAdmin", "UserAdmin"]
+__all__ = ["AccessTokenAdmin", "AuditEntryAdmin", "LoginApplicationAdmin", "UserAdmin"]
 
 
 def _deactivate(user: User, actor: User, _: str) -> bool:
