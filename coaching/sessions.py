@@ -144,8 +144,9 @@ def _planned_in(link_ids: Iterable[int], first: date, last: date) -> Iterable[Sh
 
 def _bands_beside(shares: Sequence[Share]) -> Bands:
     """Of one coach's shares."""
-    values = [getattr(shares[0], name) for name in _BANDS] if shares else [None]
-    return compliance.USUAL if None in values else Bands(*values)
+    values: list[int | None] = [getattr(share, name) for share in shares[:1] for name in _BANDS]
+    chosen = [value for value in values if value is not None]
+    return Bands(*chosen) if chosen else compliance.USUAL
 
 
 def _done(viewer: User, athlete_ids: Sequence[int], first: date, last: date) -> QuerySet[Activity]:

@@ -166,7 +166,8 @@ def day_mark(day: date, sessions: Sequence[Session] = ()) -> SafeString:
 
 @register.simple_tag
 def strip(days: Iterable[tuple[date, Sequence[Session]]]) -> SafeString:
-    return format_html('<span class="strip">{}</span>', format_html_join("", "{}", ((day_mark(*day),) for day in days)))
+    marks = format_html_join("", "{}", ((day_mark(*day),) for day in days))
+    return format_html('<span class="strip">{}</span>', marks)
 
 
 @register.simple_tag
