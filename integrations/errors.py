@@ -17,6 +17,7 @@ UNPROVEN = wording.pattern(_("{p} could not prove who it is"))
 UNREACHED = wording.pattern(_("{p} could not be reached"))
 LATE = wording.pattern(_("{p} did not answer in time"))
 BROKEN_OFF = wording.pattern(_("{p} broke the connection off"))
+ANSWERED = wording.pattern(_("{p} answered {status}"))
 UNREADABLE = wording.pattern(_("{p} sent an answer that could not be read"))
 API_RETRY_AFTER_CAP_S = 3600.0
 LOGIN_RETRY_AFTER_CAP_S = 6 * 3600.0
@@ -222,7 +223,7 @@ def from_response(response: Response, *, provider: str) -> IntegrationError | No
     if retry_after is not None:
         retry_after = min(retry_after, API_RETRY_AFTER_CAP_S)
     return kind(
-        f"{provider} answered {status}",
+        ANSWERED.format(p=provider, status=status),
         provider=provider,
         status=status,
         retry_after=retry_after,
