@@ -28,7 +28,7 @@ class AccessTokenAdmin(OperationsAdmin):
         Operation(
             "revoke",
             "Revoke",
-            "Scripts that use it are refused from now on. The owner sees it on his page of tokens and can make another.",
+            "Scripts that use it are refused from now on. The owner sees it on his page and can make another.",
             _revoke,
             is_dangerous=True,
         ),
