@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection as database
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -58,8 +59,9 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def plan_of(sql: str) -> list[dict[str, Any]]:
-    """Of a question as it was sent, its values in place."""
+    """Of a question as it was sent, its values in place; short tables are read whole only where no index helps."""
     with database.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
         return list(nodes(cursor.fetchone()[0][0]["Plan"]))
 
@@ -88,14 +90,14 @@ def _is_scan(node: dict[str, Any]) -> bool:
     ["/today/", "/calendar/", "/calendar/?view=month", "/athletes/", "/library/", "/athletes/{link}/",
      "/athletes/{link}/activities/", "/athletes/{link}/weeks/"],
 )  # fmt: skip
-def test_a_coachs_pages_read_his_own_rows_alone(coach: User, client: Client, address: str) -> None:
+def test_every_question_of_a_coachs_pages_has_an_index(coach: User, client: Client, address: str) -> None:
     client.force_login(coach)
     link = CoachingLink.objects.active_for_coach(coach).order_by("pk")[0]
     assert scans_of_a_page(client, address.format(link=link.public_id)) == []
 
 
 @pytest.mark.parametrize("address", ["/activities/", "/activities/weeks/", "/week/", "/inbox/"])
-def test_an_athletes_pages_read_his_own_rows_alone(athlete: User, client: Client, address: str) -> None:
+def test_every_question_of_an_athletes_pages_has_an_index(athlete: User, client: Client, address: str) -> None:
     client.force_login(athlete)
     assert scans_of_a_page(client, address) == []
 
@@ -117,7 +119,7 @@ def test_the_library_comes_from_its_index(coach: User) -> None:
 def test_due_deliveries_come_from_their_index(coach: User) -> None:
     assert coach
     Delivery.objects.filter(pk__gt=Delivery.objects.order_by("pk")[20].pk).update(
-        status="delivered", delivered_at=timezone.now()
+        status="delivered", remote_workout_id=Cast("pk", TextField()), delivered_at=timezone.now()
     )
     with database.cursor() as cursor:
         cursor.execute("ANALYZE coaching_delivery")
