@@ -1,6 +1,7 @@
 """The API against its own description: whatever is sent, it answers as it says, and never with a 5xx."""
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import cycle
 from typing import Any
 
@@ -23,11 +24,13 @@ from tests.api.conftest import MakeCaller, token_of
 from tests.api.test_library import EASY
 from tests.coaching.activity_world import stored
 
-EXAMPLES = 15  # of each route
+EXAMPLES = 6  # of each route
+MANY = 200  # in the long rounds
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
 
 ROUTES = [(method, path) for path, methods in api_docs.described()["paths"].items() for method in methods]
+each_route = pytest.mark.parametrize(("method", "path"), ROUTES)
 
 
 @pytest.fixture
@@ -59,22 +62,42 @@ def _one_connection(there: dict[str, str]) -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-@pytest.mark.usefixtures("_one_connection")
-def test_whatever_is_sent_is_answered_as_described(method: str, path: str, there: dict[str, str]) -> None:
+@cache
+def whole() -> Any:
+    """Read once: it takes longer than asking a route."""
     schema = schemathesis.openapi.from_dict(api_docs.described())
     schema.app = application
+    return schema
+
+
+def ask(method: str, path: str, there: dict[str, str], examples: int) -> None:
+    """The same requests in every run: what is found once is found again."""
     headers = {"Authorization": f"Bearer {there['token']}", "If-Match": "*"}
     turns = cycle([True, False])  # every other time with what is there
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(case=schema[path][method].as_strategy())
-    def ask(case: Any) -> None:
+    @settings(
+        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    )
+    @given(case=whole()[path][method].as_strategy())
+    def once(case: Any) -> None:
         if next(turns):
             case.path_parameters = {name: there.get(name, each) for name, each in (case.path_parameters or {}).items()}
         case.call_and_validate(headers=headers, checks=CHECKS)
 
-    ask()
+    once()
+
+
+@each_route
+@pytest.mark.usefixtures("_one_connection")
+def test_whatever_is_sent_is_answered_as_described(method: str, path: str, there: dict[str, str]) -> None:
+    ask(method, path, there, EXAMPLES)
+
+
+@pytest.mark.soak
+@each_route
+@pytest.mark.usefixtures("_one_connection")
+def test_whatever_else_is_sent_too(method: str, path: str, there: dict[str, str]) -> None:
+    ask(method, path, there, MANY)
 
 
 def test_it_is_told_to_everybody_and_valid(client: Client, db: None) -> None:
