@@ -20,7 +20,7 @@ from accounts.models import User
 from coaching import mailing, preferences
 from coaching.models import Channel, CoachingLink, Delivery, Invitation, Note, Notification, Scope, Share, ShareStatus
 from coaching.plain import one_line
-from integrations import bell
+from integrations import bell, wording
 from integrations.models import Connection, DomainEvent, SyncStream
 
 log = structlog.get_logger(__name__)
@@ -227,7 +227,7 @@ def _tell_of_failure(event: DomainEvent, person: User, delivery: Delivery, whose
     named = {"workout": one_line(delivery.revision.name), "whose": whose}
     words = gettext("“%(workout)s” did not reach %(whose)s.") % named
     subject = gettext("“%(workout)s” did not reach %(whose)s") % named
-    reason = gettext(delivery.error_detail)
+    reason = wording.told(delivery.error_detail)
     _tell(
         event,
         person,

@@ -7,10 +7,11 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_noop as _
 
 from accounts.rest import problems
+from config import languages
 from integrations import tracing
 from integrations.vault import VaultUnavailable
 
@@ -59,9 +60,10 @@ def answer(request: HttpRequest, status: int) -> HttpResponse:
     if request.headers.get("Accept", "").startswith("application/json"):
         return JsonResponse(_body(request, status), status=status)
     _, title, words = WORDS[status]
-    said = {"title": gettext(title), "words": gettext(words)}
-    context = {**said, "trace_id": _trace_id(request), "site_name": settings.SITE_NAME}
-    return HttpResponse(render_to_string("error.html", context), status=status)
+    with override(languages.spoken(request)):  # whoever answers, however far outside
+        said = {"title": gettext(title), "words": gettext(words)}
+        context = {**said, "trace_id": _trace_id(request), "site_name": settings.SITE_NAME}
+        return HttpResponse(render_to_string("error.html", context), status=status)
 
 
 def _body(request: HttpRequest, status: int) -> dict[str, object]:

@@ -9,9 +9,11 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 
 from accounts.addresses import client_address
 from accounts.models import User
+from config import languages
 from integrations import tracing
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -20,7 +22,6 @@ log = structlog.get_logger("request")
 CALLBACK = re.compile(r"/connections/[^/]+/callback/?")
 LONGEST_HOST = 255
 QUIET = ("/static/", "/health/", "/metrics")
-IN_ENGLISH = (f"/{settings.ADMIN_PATH}", "/api/")
 
 
 class TraceMiddleware:
@@ -91,27 +92,19 @@ def _refuse_strange_host(request: HttpRequest) -> HttpResponse | None:
 
 
 class ViewerMiddleware:
-    """Pages speak the viewer's language and show times in his zone; personal ones are never cached.
-
-    Operations and scripts are spoken to in English: what they read is quoted in runbooks and compared by programs.
-    """
+    """Pages speak the viewer's language and show times in his zone; personal ones are never cached."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with translation.override(self._language(request)):
+        with translation.override(languages.choose(request)):
             if not isinstance(request.user, User):
-                return self.get_response(request)
+                response = self.get_response(request)
+                patch_vary_headers(response, ["Accept-Language"])
+                return response
             with timezone.override(request.user.zone):
                 response = self.get_response(request)
         if not request.path.startswith(settings.STATIC_URL):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
-
-    def _language(self, request: HttpRequest) -> str:
-        if request.path_info.startswith(IN_ENGLISH):
-            return settings.LANGUAGE_CODE
-        if isinstance(request.user, User):
-            return request.user.language
-        return translation.get_language_from_request(request)
