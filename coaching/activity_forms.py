@@ -1,10 +1,11 @@
 from typing import Any
 
 from django import forms
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from coaching.files.reading import MOST_BYTES
+from coaching.files.reading import MOST_BYTES, too_large
 from coaching.forms import sport_choices
 
 
@@ -26,7 +27,13 @@ class UploadForm(forms.Form):
         label=_("File"),
         allow_empty_file=True,  # the reader says it in better words
         max_length=255,
-        widget=forms.ClearableFileInput(attrs={"accept": ".fit,.tcx,.gpx,.zip"}),
+        widget=forms.ClearableFileInput(
+            attrs={
+                "accept": ".fit,.tcx,.gpx,.zip",
+                "data-most-bytes": MOST_BYTES,
+                "data-too-large": lazy(too_large, str)(),  # said before it is sent, where scripts run
+            }
+        ),
         help_text=format_lazy(
             _("FIT, TCX or GPX, or a zip of up to 20 of them; at most {megabytes} MB."), megabytes=MOST_BYTES >> 20
         ),

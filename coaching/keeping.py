@@ -7,7 +7,8 @@ from django.db.models.functions import Now
 
 from accounts import retention
 from accounts.retention import Rule
-from coaching.models import ActivityDetail, Invitation, Notification
+from coaching.models import ActivityDetail, Invitation, Notification, Upload
+from coaching.services import clearing, uploading
 
 NOTICES, INVITATIONS = timedelta(days=180), timedelta(days=400)
 
@@ -26,9 +27,15 @@ def _lapsed_details() -> QuerySet[ActivityDetail]:
     return ActivityDetail.objects.filter(expires_at__lt=Now())
 
 
+def _old_uploads() -> QuerySet[Upload]:
+    return Upload.objects.settled().filter(finished_at__lt=Now() - uploading.KEPT)
+
+
 retention.register(
     Rule("Notices", f"{NOTICES.days} days", retention.in_batches(_old_notices)),
     Rule("Invitations, closed", f"{INVITATIONS.days} days", retention.in_batches(_old_invitations)),
     Rule("Details of activities", "as long as the provider's terms allow", retention.in_batches(_lapsed_details)),
+    Rule("Uploads, read or refused", f"{uploading.KEPT.days} days", retention.in_batches(_old_uploads)),
+    Rule("Files that no row names", "an hour", clearing.clear_strays),
     Rule("Activities", "until their owner deletes his account; some providers allow days only"),
 )

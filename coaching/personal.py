@@ -27,6 +27,7 @@ from coaching.models import (
     NotificationChoice,
     NotificationTimes,
     Share,
+    Upload,
     Workout,
     WorkoutRevision,
 )
@@ -41,6 +42,7 @@ ACTIVITY = [
     "public_id", "source", "external_id", "sport", "name", "started_at", "utc_offset_s", "time_zone", "day",
     "duration_s", "distance_m", "ascent_m", "avg_hr", "max_hr", "energy_kcal", "load", "device", "gone_at", "hidden_at",
 ]  # fmt: skip
+UPLOAD = ["name", "bytes_n", "sha256", "status", "error_code", "parts", "created_at", "finished_at"]
 MATCH = ["share__public_id", "activity__public_id", "how", "basis", "planned", "done", "percent", "matched_at"]
 
 
@@ -48,6 +50,8 @@ def _export(user: User) -> Iterator[privacy.Rows | privacy.Original]:
     yield from _people(user)
     yield from _plans(user)
     yield from _done(user)
+    uploads = Upload.objects.of(user).order_by("pk")
+    yield privacy.Rows("uploads.json", uploads.values(*UPLOAD).iterator())
     for row in ActivityFile.objects.filter(athlete=user).order_by("pk"):
         yield privacy.Original(f"files/{row.public_id}.{row.format}", row.stored.open)
 
@@ -103,14 +107,24 @@ def _erase(user: User) -> Mapping[str, int]:
 
 
 def _erase_done(user: User) -> dict[str, int]:
+    uploads = _erase_uploads(user)  # first: who still reads one stores nothing from here on
     for row in ActivityFile.objects.filter(athlete=user):
         row.stored.delete(save=False)
     return {
+        gettext_noop("uploads"): uploads,
         gettext_noop("uploaded files"): privacy.delete(ActivityFile.objects.filter(athlete=user)),
         gettext_noop("pairs of activities"): privacy.delete(DuplicatePair.objects.filter(athlete=user)),
         gettext_noop("daily totals"): privacy.delete(DailyTotal.objects.filter(athlete=user)),
         gettext_noop("activities"): privacy.delete(Activity.objects.filter(athlete=user)),
     }
+
+
+def _erase_uploads(user: User) -> int:
+    rows = Upload.objects.of(user)
+    for row in rows.select_for_update(of=("self",)):
+        if row.stored:
+            row.stored.delete(save=False)
+    return privacy.delete(rows)
 
 
 def _erase_planned(user: User) -> dict[str, int]:

@@ -3,8 +3,8 @@
 from celery import shared_task
 
 from coaching import mailing
-from coaching.models import Delivery
-from coaching.services import detailing, purging, reconciling, sending, silence
+from coaching.models import Delivery, Upload
+from coaching.services import detailing, parsing, purging, reconciling, sending, silence
 from integrations import bell, ticks
 
 MOST_A_TICK = 500
@@ -48,6 +48,20 @@ def read_details(activity_id: int, viewer_id: int) -> None:
 def fetch_original(activity_id: int, athlete_id: int) -> None:
     """Safe to run twice: the same file lies ready again."""
     detailing.fetch_original(activity_id, athlete_id)
+
+
+@shared_task(ignore_result=True)
+def read_upload(upload_id: int) -> None:
+    """Safe to run twice: only the run that claims the upload reads it."""
+    parsing.read(upload_id)
+
+
+@shared_task(ignore_result=True)
+def tick_uploads() -> None:
+    """Take back what dead workers held, then wake what waits."""
+    ticks.record("tick_uploads", parsing.reap)
+    for pk in Upload.objects.due().order_by("next_attempt_at").values_list("pk", flat=True)[:MOST_A_TICK]:
+        bell.ring(read_upload, pk)
 
 
 @shared_task(ignore_result=True)

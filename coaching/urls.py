@@ -52,6 +52,7 @@ urlpatterns = [
     path("activities/duplicates/", duplicates.review, name="duplicates"),
     path("activities/duplicates/<uuid:pair_id>/", duplicates.decide, name="decide_pair"),
     path("activities/upload/", uploads.upload, name="upload"),
+    path("activities/uploads/<uuid:upload_id>/", uploads.progress, name="upload_progress"),
     path("activities/<uuid:activity_id>/", activities.activity, name="activity"),
     path("activities/<uuid:activity_id>/details/", activities.activity_details, name="activity_details"),
     path("activities/<uuid:activity_id>/original/", activities.original_file, name="original_file"),

@@ -26,6 +26,7 @@ SCHEDULES = [
     Schedule("Go on with key rotations", "integrations.tasks.tick_rotations", 30),
     Schedule("Renew credentials that end soon", "integrations.tasks.tick_credentials", 600),
     Schedule("Move deliveries on", "coaching.tasks.tick_deliveries", 30),
+    Schedule("Go on with uploads", "coaching.tasks.tick_uploads", 30),
     Schedule("Delete files that lay ready", "coaching.tasks.tick_originals", 300),
     Schedule("Send notifications", "coaching.tasks.tick_notifications", 30),
     Schedule("Look for accounts that are too quiet", "coaching.tasks.tick_silence", 3600),

@@ -154,6 +154,7 @@ CELERY_TASK_ROUTES = {  # where each task waits: what somebody looks at, the lon
     "integrations.tasks.self_test": {"queue": "interactive"},
     "coaching.tasks.read_details": {"queue": "interactive"},
     "coaching.tasks.fetch_original": {"queue": "interactive"},
+    "coaching.tasks.read_upload": {"queue": "interactive"},
     "integrations.tasks.run_sync": {"queue": "sync"},
     "webhooks.tasks.process_events": {"queue": "webhooks"},
     "integrations.tasks.confirm_connection": {"queue": "housekeeping"},

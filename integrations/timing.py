@@ -66,6 +66,7 @@ class Timing:
     connect_session_s: float = 600
     connect_sessions_kept_s: float = 2592000
     pending_connection_s: float = 86400
+    upload_lease_s: float = 60
     login_lease_s: float = 120
     login_unheard_s: float = 10
     wrong_password_s: float = 900

@@ -23,6 +23,7 @@ from coaching.models import (
     Invitation,
     Scope,
     Share,
+    Upload,
     Workout,
     WorkoutRevision,
 )
@@ -42,7 +43,7 @@ OWNERS = {
     "session": "both", "revoke_token": "athlete", "rematch": "both", "decide_pair": "athlete",
     "retry": "coach", "resend": "coach", "revoke": "coach", "athlete": "coach", "end_link": "both", "notes": "both",
     "activity": "athlete", "activity_details": "athlete", "original_file": "athlete", "download": "athlete",
-    "delete_upload": "athlete", "trends_of_athlete": "coach",
+    "delete_upload": "athlete", "upload_progress": "athlete", "trends_of_athlete": "coach",
     "consent": "athlete", "offer": "athlete", "import": "athlete", "decline": "athlete", "retry_import": "athlete",
     "call_off": "athlete", "resume": "athlete",
 }  # fmt: skip
@@ -79,6 +80,7 @@ def belongings(coach: User, athlete: User, link: CoachingLink, garmin_provider: 
         "workout_id": workout, "share_id": share, "link_id": link, "invitation_id": invitation,
         "activity_id": stored(athlete, name=CANARY),
         "connection_id": connection, "pair_id": _pair(athlete),
+        "upload_id": Upload.objects.create(athlete=athlete, name=CANARY, sha256="7" * 64, bytes_n=1),
         "request_id": DataRequest.objects.create(user=athlete, kind="export"),
         "group_id": Group.objects.create(coach=coach, name=CANARY),
         "token_id": personal_tokens.make(athlete, name=CANARY, scopes=["profile:read"], days=7)[0],

@@ -5,6 +5,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 from django.utils.translation import gettext
@@ -27,13 +28,25 @@ def is_packed(content: bytes) -> bool:
     return content.startswith(MAGIC)
 
 
+def count(content: bytes) -> int:
+    """How many activity files are in it, by its directory. Raises FileRefused."""
+    with _opened(content) as archive:
+        return len(_chosen(archive.infolist()))
+
+
 def unpacked(content: bytes, *, most_bytes: int) -> Iterator[tuple[str, bytes]]:
     """The activity files in it, one after the other, each at most `most_bytes`. Raises FileRefused."""
+    with _opened(content) as archive:
+        for entry in _chosen(archive.infolist()):
+            yield PurePosixPath(entry.filename).name, _taken(archive, entry, most_bytes)
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[zipfile.ZipFile]:
     _check_directory(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for entry in _chosen(archive.infolist()):
-                yield PurePosixPath(entry.filename).name, _taken(archive, entry, most_bytes)
+            yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
         raise _invalid() from None
 

@@ -1,6 +1,6 @@
 """One upload → the activities in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePath
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext
 
-from coaching.files import fit, gpx, packed, tcx
+from coaching.files import fit, fit_frames, gpx, packed, tcx
 from coaching.files.shapes import EARLIEST_YEAR, LONGEST, Budget, FileActivity, FileRefused, pulse
 
-MOST_BYTES = 32 * 1024 * 1024
-ONE_FILE_S = 1.8  # of 2, with what comes before and after
-WHOLE_ZIP_S = 8.0
+MOST_BYTES = 32 * 1024 * 1024  # twelve hours with every sensor are 3 MB of FIT, 20 MB of TCX
+ONE_FILE_S = 20.0  # of a processor; twelve hours take two to six
+WHOLE_ZIP_S = 60.0
 HEAD = 2_048  # bytes in which an XML file names its kind
 MOST_NAME = 120
 
@@ -31,20 +31,32 @@ class Loose(NamedTuple):
 
 def files_in(name: str, content: bytes) -> Iterator[Loose]:
     """The file itself, or those in a zip. Raises FileRefused."""
-    if len(content) > MOST_BYTES:
-        raise FileRefused(
-            gettext("This file is larger than %(megabytes)s MB.") % {"megabytes": MOST_BYTES >> 20},
-            code="too_large",
-        )
+    check_size(len(content))
     if not packed.is_packed(content):
-        yield Loose(_name(name), content)
+        yield Loose(short_name(name), content)
         return
     for inner, inner_content in packed.unpacked(content, most_bytes=MOST_BYTES):
-        yield Loose(_name(inner), inner_content)
+        yield Loose(short_name(inner), inner_content)
 
 
-def budget_for(content: bytes) -> Budget:
-    return Budget(WHOLE_ZIP_S if packed.is_packed(content) else ONE_FILE_S)
+def count(content: bytes) -> int:
+    """How many files `files_in` will hand out. Raises FileRefused where none can be."""
+    return packed.count(content) if packed.is_packed(content) else 1
+
+
+def check_size(bytes_n: int) -> None:
+    """Raises FileRefused."""
+    if bytes_n > MOST_BYTES:
+        raise FileRefused(too_large(), code="too_large")
+
+
+def too_large() -> str:
+    return gettext("This file is larger than %(megabytes)s MB.") % {"megabytes": MOST_BYTES >> 20}
+
+
+def budget_for(content: bytes, *, beat: Callable[[], None] | None = None) -> Budget:
+    """Enough for the longest day out; `beat` is called now and then while it is spent."""
+    return Budget(WHOLE_ZIP_S if packed.is_packed(content) else ONE_FILE_S, beat=beat)
 
 
 def read(content: bytes, budget: Budget) -> FileActivity:
@@ -55,17 +67,28 @@ def read(content: bytes, budget: Budget) -> FileActivity:
     return found
 
 
-def _parsed(content: bytes, budget: Budget) -> FileActivity:
-    if fit.is_fit(content):
-        return fit.read(content, budget)
-    head = content[:HEAD].replace(b"\x00", b"")  # an XML file may be UTF-16
-    if b"<gpx" in head:
-        return gpx.read(content, budget)
-    if b"<TrainingCenterDatabase" in head:
-        return tcx.read(content, budget)
-    if not content:
+def kind_of(head: bytes) -> str:
+    """What a file is by its first bytes: "zip", "fit", "gpx" or "tcx". Raises FileRefused."""
+    if packed.is_packed(head):
+        return "zip"
+    if fit_frames.is_fit(head):
+        return "fit"
+    text = head[:HEAD].replace(b"\x00", b"")  # an XML file may be UTF-16
+    if b"<gpx" in text:
+        return "gpx"
+    if b"<TrainingCenterDatabase" in text:
+        return "tcx"
+    if not head:
         raise FileRefused(gettext("This file is empty."), code="empty")
     raise FileRefused(gettext("This is not a FIT, TCX or GPX file."), code="unknown_format")
+
+
+def _parsed(content: bytes, budget: Budget) -> FileActivity:
+    readers = {"fit": fit.read, "gpx": gpx.read, "tcx": tcx.read}
+    reader = readers.get(kind_of(content[:HEAD]))
+    if reader is None:
+        raise FileRefused(gettext("This is not a FIT, TCX or GPX file."), code="unknown_format")  # a zip in a zip
+    return reader(content, budget)
 
 
 def _fill_in(found: FileActivity) -> None:
@@ -99,7 +122,7 @@ def _check(found: FileActivity) -> None:
         )
 
 
-def _name(name: str) -> str:
+def short_name(name: str) -> str:
     """The last part of a path, printable and short; people see it again."""
     text = "".join(letter for letter in PurePath(name.replace("\\", "/")).name if letter.isprintable())
     return text[-MOST_NAME:] or "activity"

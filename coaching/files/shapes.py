@@ -1,6 +1,7 @@
 """What a file holds, and how reading one may end."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -53,14 +54,20 @@ class FileActivity:
 
 
 class Budget:
-    """The processor time that one upload may take; of this thread, so that a busy machine refuses nobody."""
+    """The processor time that one upload may take; of this thread, so that a busy machine refuses nobody.
 
-    def __init__(self, seconds: float) -> None:
+    `beat` is called at each look at the clock: whoever holds something while he reads says that he is still there.
+    """
+
+    def __init__(self, seconds: float, *, beat: Callable[[], None] | None = None) -> None:
         self._end = time.thread_time() + seconds
+        self._beat = beat
 
     def spend(self) -> None:
         if time.thread_time() > self._end:
             raise FileRefused(gettext("This file takes too long to read. Split it and try again."), code="too_slow")
+        if self._beat:
+            self._beat()
 
 
 def number(value: object, *, least: float = 0.0, most: float = 1e9) -> float | None:

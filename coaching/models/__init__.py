@@ -6,6 +6,7 @@ from coaching.models.notification import Channel, Notification, NotificationChoi
 from coaching.models.roster import CoachingLink, Invitation, Scope
 from coaching.models.share import DeclineReason, Share, ShareStatus
 from coaching.models.training import CalendarFeed, Group, Note
+from coaching.models.upload import Upload, UploadStatus
 from coaching.models.workout import Workout, WorkoutRevision
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "Scope",
     "Share",
     "ShareStatus",
+    "Upload",
+    "UploadStatus",
     "Workout",
     "WorkoutRevision",
 ]

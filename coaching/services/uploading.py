@@ -1,49 +1,120 @@
-"""Files that athletes bring themselves: the way that works when no provider does."""
+"""Files that athletes bring themselves: the way that works when no provider does.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+A request stores the file and answers; a worker reads it. Each part is stored with the upload's own row in one
+transaction, guarded by the lease: a worker that dies leaves whole parts behind, and the next one goes on from there.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import structlog
-from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import User
 from coaching import activity_sink
-from coaching.activity_sink import Origin
-from coaching.files import reading, thinning
-from coaching.files.reading import Loose
-from coaching.files.shapes import Budget, FileActivity, FileRefused
-from coaching.models import Activity, ActivityDetail, ActivityFile, Match
+from coaching.files import reading
+from coaching.files.shapes import FileRefused
+from coaching.models import Activity, ActivityFile, Match, Upload
 from coaching.models.activity import FILE
-from integrations.records import ActivityRecord, DetailsRecord
+from coaching.models.upload import UploadStatus
+from integrations import bell
+from integrations.bell import Named
 
-ID_LETTERS = 32  # of the hash: as good as the whole of it, and short enough for every list
+READ_UPLOAD = Named("coaching.tasks.read_upload")
+MOST_OPEN = 20  # uploads of one athlete that wait at the same time
+KEPT = timedelta(days=30)  # what came of an upload; files and activities stay
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one file: an activity, new or already there, or the reason why not."""
-
-    name: str
-    activity: Activity | None = None
-    is_new: bool = False
-    problem: str = ""
+class Received(NamedTuple):
+    upload: Upload
+    is_new: bool
 
 
-def upload(athlete: User, name: str, content: bytes) -> list[Outcome]:
-    """Store the activities in a file, or in a zip of files. The same file twice is the same activity.
+def receive(athlete: User, name: str, file: UploadedFile) -> Received:
+    """Store `file` and ask for its reading. The same file again, at the same moment too, is the same upload.
 
-    Raises FileRefused where nothing of it can be read at all.
+    Raises FileRefused for what needs no reading to be refused.
     """
-    budget = reading.budget_for(content)
-    outcomes = list(_outcomes(athlete, name, content, budget))
-    if len(outcomes) == 1 and outcomes[0].problem:
-        raise FileRefused(outcomes[0].problem, code="one_file")
-    return outcomes
+    reading.check_size(file.size)
+    reading.kind_of(file.read(reading.HEAD))
+    found = Upload(athlete=athlete, name=reading.short_name(name), sha256=_hash(file), bytes_n=file.size)
+    if standing := _standing(found):
+        return Received(standing, is_new=False)
+    _check_room(athlete)
+    file.seek(0)
+    found.stored.save(str(found.public_id), file, save=False)
+    return _admitted(found)
+
+
+def _hash(file: UploadedFile) -> str:
+    file.seek(0)
+    found = sha256()
+    for chunk in file.chunks():
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def _standing(upload: Upload) -> Upload | None:
+    """The one of these bytes that moves, or that was read with all of it still here."""
+    known = Upload.objects.filter(athlete=upload.athlete, sha256=upload.sha256).first()
+    if known is None or known.is_moving:
+        return known
+    wanted = {part["activity"] for part in known.made}
+    here = Activity.objects.filter(athlete=upload.athlete, source=FILE, public_id__in=wanted).count()
+    return known if known.status == UploadStatus.DONE and here == len(wanted) else None
+
+
+def _check_room(athlete: User) -> None:
+    if Upload.objects.of(athlete).moving().count() >= MOST_OPEN:
+        raise FileRefused(
+            gettext("%(most)s of your files still wait to be read. Try again when some of them are through.")
+            % {"most": MOST_OPEN},
+            code="too_many_open",
+        )
+
+
+def _admitted(found: Upload) -> Received:
+    kept: Upload | None = None
+    try:
+        kept = _recorded(found)
+    except IntegrityError:  # the same file came a second time at the same moment
+        kept = Upload.objects.get(athlete=found.athlete, sha256=found.sha256)
+    finally:
+        if kept is None or kept.stored.name != found.stored.name:
+            found.stored.storage.delete(found.stored.name or "")
+    return Received(kept, is_new=kept.stored.name == found.stored.name)
+
+
+@transaction.atomic
+def _recorded(found: Upload) -> Upload:
+    """A new row, or the one that came to an end earlier, begun anew."""
+    known = Upload.objects.select_for_update().filter(athlete=found.athlete, sha256=found.sha256).first()
+    if known is not None and known.is_moving:
+        return known
+    if known is None:
+        found.save()
+        known = found
+    else:
+        Upload.objects.filter(pk=known.pk).update(**_anew(found))
+        known.refresh_from_db()
+    bell.ring(READ_UPLOAD, known.pk)
+    return known
+
+
+def _anew(found: Upload) -> Mapping[str, Any]:
+    return {
+        "status": UploadStatus.RECEIVED, "stored": found.stored.name, "name": found.name, "parts": [], "files_n": None,
+        "attempts": 0, "crashes": 0, "error_code": "", "error_detail": "", "finished_at": None,
+        "created_at": Now(), "next_attempt_at": Now(),
+    }  # fmt: skip
 
 
 def remove(file: ActivityFile, *, by: User) -> None:
@@ -52,6 +123,7 @@ def remove(file: ActivityFile, *, by: User) -> None:
     with transaction.atomic():
         activity = Activity.objects.select_for_update(of=("self",)).filter(files=file, source=FILE).first()
         audit.record("activity.upload_deleted", file, actor=by, format=file.format)
+        Upload.objects.of(file.athlete).settled().filter(sha256=file.sha256).delete()
         file.delete()
         if activity is not None:
             _delete(activity)
@@ -64,86 +136,3 @@ def _delete(activity: Activity) -> None:
     activity.delete()
     days = {activity.day, *(day for _, day in merged)}
     activity_sink.announce(activity.athlete_id, [pk for pk, _ in merged], days)
-
-
-def _outcomes(athlete: User, name: str, content: bytes, budget: Budget) -> Iterator[Outcome]:
-    for loose in reading.files_in(name, content):
-        try:
-            yield _stored(athlete, loose, budget)
-        except FileRefused as refused:
-            log.info("upload_refused", reason=refused.code, bytes=len(loose.content))
-            yield Outcome(loose.name, problem=refused.message)
-
-
-def _stored(athlete: User, loose: Loose, budget: Budget) -> Outcome:
-    if known := _known(athlete, loose):
-        return Outcome(loose.name, known)
-    found = reading.read(loose.content, budget)
-    file = ActivityFile(
-        athlete=athlete, name=loose.name, format=found.format, sha256=loose.sha256, bytes_n=len(loose.content)
-    )
-    file.stored.save(f"{file.public_id}.{found.format}", ContentFile(loose.content), save=False)
-    is_kept = False
-    try:
-        activity = _recorded(athlete, file, found)
-        is_kept = True
-    except IntegrityError:  # the same file came a second time at the same moment
-        return Outcome(loose.name, _known(athlete, loose))
-    finally:
-        if not is_kept:
-            file.stored.storage.delete(file.stored.name or "")
-    return Outcome(loose.name, activity, is_new=True)
-
-
-@transaction.atomic
-def _recorded(athlete: User, file: ActivityFile, found: FileActivity) -> Activity:
-    record = _record(athlete, file, found)
-    activity_sink.store(Origin(athlete.pk, FILE, file_hash=file.sha256), [record])
-    activity = Activity.objects.get(athlete=athlete, source=FILE, external_id=record.external_id)
-    file.activity = activity
-    file.save()
-    keep_details(activity, thinning.details_of(found.laps, found.points))
-    return activity
-
-
-def keep_details(activity: Activity, details: DetailsRecord) -> None:
-    """Those of a file are the athlete's own, and stay."""
-    shape = details.model_dump(mode="json", exclude={"laps"})
-    laps = [lap.model_dump(mode="json", exclude_none=True) for lap in details.laps]
-    ActivityDetail.objects.update_or_create(
-        activity=activity, defaults={"laps": laps, "series": shape, "expires_at": None}
-    )
-
-
-def _known(athlete: User, loose: Loose) -> Activity | None:
-    file = ActivityFile.objects.filter(athlete=athlete, sha256=loose.sha256).select_related("activity").first()
-    return file.activity if file else None
-
-
-def _record(athlete: User, file: ActivityFile, found: FileActivity) -> ActivityRecord:
-    """A file that names no offset was most likely recorded where the athlete lives."""
-    if found.started_at is None or found.duration_s is None:
-        raise FileRefused(gettext("This file does not say when the activity was."), code="no_time")
-    offset_s = found.utc_offset_s
-    if offset_s is None:
-        offset = found.started_at.astimezone(athlete.zone).utcoffset()
-        offset_s = int(offset.total_seconds()) if offset else 0
-    return ActivityRecord(
-        external_id=file.sha256[:ID_LETTERS],
-        sport=found.sport,
-        name=_line(found.name),
-        started_at=found.started_at,
-        utc_offset_s=offset_s,
-        time_zone=athlete.time_zone if found.utc_offset_s is None else "",
-        duration_s=found.duration_s,
-        distance_m=found.distance_m or None,
-        ascent_m=found.ascent_m,
-        avg_hr=found.avg_hr,
-        max_hr=found.max_hr,
-        energy_kcal=found.energy_kcal or None,
-        device=found.device,
-    )
-
-
-def _line(text: str) -> str:
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:200]

@@ -12,10 +12,10 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from coaching import policies
 from coaching.models import Activity, CoachingLink, DuplicatePair, Match, Scope
-from coaching.services.uploading import upload
 from coaching.trends import week_start
 from integrations.models import Connection, Provider
 from tests.coaching.activity_world import START, run_file, stored
+from tests.coaching.uploads import upload
 from tests.coaching.world import TUESDAY, offer
 
 HOSTILE = "<script>alert(1)</script>"

@@ -50,7 +50,7 @@ def test_every_task_has_its_route_in_the_settings_and_no_queue_of_its_own() -> N
 
 def test_what_people_wait_for_stands_in_a_queue_of_its_own() -> None:
     waiting = {"log_in", "submit_code", "check_connection", "renew_credential", "self_test"}
-    waiting |= {"deliver", "tick_deliveries", "read_details", "fetch_original"}
+    waiting |= {"deliver", "tick_deliveries", "read_details", "fetch_original", "read_upload"}
     queues = {name.rpartition(".")[2]: queue_of(name) for name in our_tasks()}
     assert {name for name, queue in queues.items() if queue == "interactive"} == waiting
     assert {name for name, queue in queues.items() if queue == "sync"} == {"run_sync"}

@@ -30,6 +30,7 @@ from coaching.models import (
     NotificationChoice,
     NotificationTimes,
     Share,
+    Upload,
 )
 from coaching.services import inviting, sharing
 from integrations import credentials
@@ -70,6 +71,9 @@ def known(coach: User, athlete: User, garmin_provider: Provider, transactional_d
         athlete=athlete, activity=first, stored=ContentFile(b"the original", "a.fit"), name="a.fit", format="fit",
         sha256="0" * 64, bytes_n=12,
     )  # fmt: skip
+    Upload.objects.create(
+        athlete=athlete, stored=ContentFile(b"as it was sent", "b"), name="Morning run.zip", sha256="9" * 64, bytes_n=14
+    )
     Match.objects.create(share=share, activity=first, how="day")
     DuplicatePair.objects.create(athlete=athlete, first=first, second=second)
     DailyTotal.objects.create(

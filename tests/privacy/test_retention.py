@@ -1,10 +1,14 @@
 """What is old goes by its rule, and nothing else does."""
 
+import os
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import InternalError, ProgrammingError, connection, transaction
 from django.db.models import Model
 from django.utils import timezone
@@ -12,7 +16,7 @@ from django.utils import timezone
 from accounts import audit, retention
 from accounts.models import AuditEntry, KeptAnswer, User
 from accounts.retention import Rule
-from coaching.models import ActivityDetail, Invitation, Notification
+from coaching.models import ActivityDetail, Invitation, Notification, Upload
 from integrations.models import Connection, ConnectSession, DomainEvent, Provider, SyncJob, SyncStream
 from tests.coaching.activity_world import stored
 
@@ -87,6 +91,27 @@ def test_invitations_that_are_over_go_and_reported_ones_stay(coach: User) -> Non
     ]
     assert tidied("Invitations, closed") == 4
     assert left(*over, *kept) == [False] * 4 + [True] * 3
+
+
+def test_what_came_of_uploads_goes_after_a_month_and_the_activities_stay(athlete: User) -> None:
+    states = (("done", days_ago(30.1)), ("refused", days_ago(29.9)), ("received", None))
+    old, new, waiting = (
+        Upload.objects.create(
+            athlete=athlete, name="run.fit", sha256=f"{number:064}", bytes_n=1, status=status, finished_at=ended
+        )
+        for number, (status, ended) in enumerate(states)
+    )
+    done = stored(athlete, "1")
+    assert tidied("Uploads, read or refused") == 1
+    assert left(old, new, waiting, done) == [False, True, True, True]
+
+
+def test_files_that_no_row_names_go() -> None:
+    path = Path(default_storage.path(default_storage.save(f"uploads/{timezone.now():%Y/%m}/left", ContentFile(b"x"))))
+    assert tidied("Files that no row names") == 0
+    os.utime(path, (0, 0))
+    assert tidied("Files that no row names") == 1
+    assert not path.exists()
 
 
 def test_details_go_when_the_providers_time_is_up(athlete: User) -> None:
@@ -199,5 +224,6 @@ def test_a_round_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_rule_that_deletes_is_tried_here() -> None:
     assert set(KINDS) == {
         "Answers kept for scripts", "Sessions", "Audit log, chatter", "Notices", "Invitations, closed",
-        "Details of activities", "Sync runs", "Logins at providers, finished",
+        "Details of activities", "Uploads, read or refused", "Files that no row names", "Sync runs",
+        "Logins at providers, finished",
     }  # fmt: skip
