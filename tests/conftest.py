@@ -20,6 +20,10 @@ from integrations import control, flags, gateways, health, publishing
 from integrations.models import Provider, ProviderMode
 from integrations.registry import spec_for
 from integrations.resilience.policies import RetryPolicy
+from integrations.sandbox import RunningSandbox
+from tests.sandboxes import point_at, sandbox
+
+__all__ = ["sandbox"]
 
 PASSWORD = "correct horse battery"
 
@@ -106,3 +110,10 @@ def garmin_provider(db: None) -> Provider:
         slug="garmin", defaults={"name": spec_for("garmin").label, "mode": ProviderMode.ENABLED}
     )
     return provider
+
+
+@pytest.fixture
+def garmin(sandbox: RunningSandbox, garmin_provider: Provider) -> RunningSandbox:
+    """Garmin's sandbox, with the row pointing there."""
+    point_at(garmin_provider, sandbox)
+    return sandbox

@@ -1,6 +1,5 @@
 """An athlete with an account in Garmin's sandbox; the real adapter, client and HTTP stack in between."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,22 +7,11 @@ from django.test import Client
 
 from accounts.models import User
 from integrations.models import Connection, Provider
-from integrations.sandbox import RunningSandbox, running
+from integrations.sandbox import RunningSandbox
 from tests.coaching.world import Account, connect
 
 FAST = 0.01  # of the engine's real times
 EMAIL = "athlete2@sandbox.example"
-
-
-@pytest.fixture
-def garmin(garmin_provider: Provider) -> Iterator[RunningSandbox]:
-    """Garmin's sandbox, with the row pointing there and no bucket in the way."""
-    with running() as sandbox:
-        wide = {"capacity": 1000, "per_s": 1000}
-        garmin_provider.base_urls = sandbox.base_urls("garmin")
-        garmin_provider.limits = {"account": wide, "login": wide, "login_hour": wide}
-        garmin_provider.save()
-        yield sandbox
 
 
 @pytest.fixture

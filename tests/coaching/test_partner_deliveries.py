@@ -1,6 +1,6 @@
 """The same way for a share, through Garmin's partner programme: nothing of it knows which provider it goes to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,13 +11,14 @@ from accounts.models import User
 from coaching.models import CoachingLink, Delivery, DeliveryStatus
 from coaching.services import reconciling, sharing
 from integrations import credentials, gateways
-from integrations.models import Connection, Credential, Provider, ProviderMode
+from integrations.models import Connection, Credential, Provider
 from integrations.records import MARKER, End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
 from integrations.resilience.policies import PoolPolicy
-from integrations.sandbox import RunningSandbox, running
+from integrations.sandbox import RunningSandbox
 from integrations.spec import Grant
 from tests.coaching.test_reconciling import settle, wait_until
 from tests.coaching.world import TUESDAY, Account, accepted, easy_run, revise, run
+from tests.sandboxes import point_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = DeliveryStatus
@@ -25,21 +26,12 @@ SLUG, EMAIL = "garmin_partner", "athlete2@sandbox.example"
 CREATE = "POST /api/workoutportal/workout/v2"
 READ = "GET /api/training-api/workout/v2/{identity}"
 SCHEDULE = "POST /api/training-api/schedule"
-WIDE = {"capacity": 1000, "per_s": 1000}
-
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running() as started:
-        yield started
 
 
 @pytest.fixture
 def provider(sandbox: RunningSandbox, transactional_db: None) -> Provider:
     provider = Provider.objects.get(slug=SLUG)
-    provider.mode, provider.base_urls = ProviderMode.ENABLED, sandbox.base_urls(SLUG)
-    provider.limits = {"provider": WIDE, "account": WIDE}
-    provider.save()
+    point_at(provider, sandbox)
     return provider
 
 

@@ -1,4 +1,4 @@
-"""A provider whose tokens are good once, put beside the real folders; and Garmin's sandbox, for the real one."""
+"""A provider whose tokens are good once, put beside the real folders; and Strava's sandbox."""
 
 import sys
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from config.demo import seeding
 from integrations import providers, registry
-from integrations.models import Provider, ProviderMode
-from integrations.sandbox import RunningSandbox, running
+from integrations.models import Provider
+from integrations.sandbox import RunningSandbox
 from integrations.spec import Part
+from tests.sandboxes import point_at
 
 DOUBLES = str(Path(__file__).parent / "doubles")
 
@@ -34,24 +34,8 @@ def rotator(transactional_db: None) -> Iterator[Any]:
 
 
 @pytest.fixture
-def garmin(garmin_provider: Provider) -> Iterator[RunningSandbox]:
-    """Garmin's sandbox, with the row pointing there and no bucket in the way."""
-    with running() as sandbox:
-        wide = {"capacity": 1000, "per_s": 1000}
-        garmin_provider.base_urls = sandbox.base_urls("garmin")
-        garmin_provider.limits = {"account": wide, "login": wide, "login_hour": wide}
-        garmin_provider.save()
-        yield sandbox
-
-
-@pytest.fixture
-def strava(db: None) -> Iterator[RunningSandbox]:
-    """Strava's sandbox, with the row pointing there as its application and no bucket in the way."""
-    with running() as sandbox:
-        wide = {"capacity": 1000, "per_s": 1000}
-        provider, _ = Provider.objects.get_or_create(slug="strava", defaults={"name": "Strava"})
-        provider.mode = ProviderMode.ENABLED
-        provider.base_urls = sandbox.base_urls("strava")
-        provider.limits = {"provider": wide, "account": wide}
-        seeding.register_client(provider)
-        yield sandbox
+def strava(sandbox: RunningSandbox, db: None) -> RunningSandbox:
+    """Strava's sandbox, with the row pointing there."""
+    provider, _ = Provider.objects.get_or_create(slug="strava", defaults={"name": "Strava"})
+    point_at(provider, sandbox)
+    return sandbox

@@ -1,19 +1,18 @@
 """Connecting through Garmin's own page: PKCE, what was ticked, and leaving for good; through the real pages."""
 
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 
 from accounts.models import User
-from config.demo import seeding
 from integrations import credentials
-from integrations.models import Connection, ConnectSession, Credential, Provider, ProviderMode
-from integrations.sandbox import RunningSandbox, Sandbox, running
+from integrations.models import Connection, ConnectSession, Credential, Provider
+from integrations.sandbox import RunningSandbox, Sandbox
 from integrations.services import connecting, revoking
 from integrations.spec import Capability
 from tests.integrations.consenting import Session, State, browser, query_of, work
+from tests.sandboxes import point_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,17 +21,12 @@ CONNECT, CALLBACK = f"/connections/{SLUG}/connect/", f"/connections/{SLUG}/callb
 TOKEN = "POST /token/di-oauth2-service/oauth/token"
 LEAVE = "DELETE /user/user/registration"
 ACTIVITIES, WORKOUTS, HISTORY = "ACTIVITY_EXPORT", "WORKOUT_IMPORT", "HISTORICAL_DATA_EXPORT"
-WIDE = {"capacity": 1000, "per_s": 1000}
 
 
 @pytest.fixture
-def site(transactional_db: None) -> Iterator[RunningSandbox]:
-    with running() as started:
-        row = Provider.objects.get(slug=SLUG)
-        row.mode, row.base_urls = ProviderMode.ENABLED, started.base_urls(SLUG)
-        row.limits = {"provider": WIDE, "account": WIDE}
-        seeding.register_client(row)
-        yield started
+def site(transactional_db: None, sandbox: RunningSandbox) -> RunningSandbox:
+    point_at(Provider.objects.get(slug=SLUG), sandbox)
+    return sandbox
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from django.core.management import CommandError, call_command
 from integrations.errors import parse_retry_after
 from integrations.providers.garmin.sandbox.garmin import GarminSandbox
 from integrations.sandbox import ForeignFile, RunningSandbox, Store, UnknownFault, running
+from tests.sandboxes import box_of
 
 BEN, CARLA = "athlete2@sandbox.example", "coach@sandbox.example"
 LIST, CREATE = "/api/workout-service/workouts", "/api/workout-service/workout"
@@ -26,16 +27,8 @@ APP = "GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture
 def box(sandbox: RunningSandbox) -> GarminSandbox:
-    found = sandbox["garmin"]
-    assert isinstance(found, GarminSandbox)
-    return found
+    return box_of(sandbox, GarminSandbox)
 
 
 class Caller(requests.Session):

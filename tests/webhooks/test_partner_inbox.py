@@ -1,7 +1,6 @@
 """What Garmin's partner programme sends: from its stand-in through our own door to the athlete's activities."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,14 +12,14 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import AuditEntry, User
 from coaching.models import Activity
-from config.demo import seeding
 from integrations import credentials, explanations
 from integrations.client import client_for
-from integrations.models import Connection, Credential, Provider, ProviderMode, SyncStream
+from integrations.models import Connection, Credential, Provider, SyncStream
 from integrations.providers.garmin_partner.tests.test_webhooks import CALLBACK, HOSTILE, SUMMARY
-from integrations.sandbox import RunningSandbox, Sandbox, running
+from integrations.sandbox import RunningSandbox, Sandbox
 from integrations.services import confirming
 from integrations.spec import Capability, Grant
+from tests.sandboxes import point_at
 from webhooks import endpoints
 from webhooks.models import WebhookEndpoint, WebhookEvent
 from webhooks.services import processing
@@ -28,23 +27,14 @@ from webhooks.services import processing
 pytestmark = pytest.mark.django_db(transaction=True)
 SLUG, ADA, BEN = "garmin_partner", "athlete1@sandbox.example", "athlete2@sandbox.example"
 ALL = ["ACTIVITY_EXPORT", "WORKOUT_IMPORT", "HISTORICAL_DATA_EXPORT"]
-WIDE = {"capacity": 1000, "per_s": 1000}
 FAR = "2099-01-01T00:00Z"
 TODAY = str(datetime.now(UTC).date())
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture
 def provider(sandbox: RunningSandbox, transactional_db: None) -> Provider:
     row = Provider.objects.get(slug=SLUG)
-    row.mode, row.base_urls = ProviderMode.ENABLED, sandbox.base_urls(SLUG)
-    row.limits = {"provider": WIDE, "account": WIDE}
-    seeding.register_client(row)
+    point_at(row, sandbox)
     return row
 
 

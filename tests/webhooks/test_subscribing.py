@@ -18,8 +18,9 @@ from accounts.staff import OPERATE, SECRETS, VIEW
 from config.demo import seeding
 from integrations.models import Connection, Provider
 from integrations.providers.strava.sandbox.strava import StravaSandbox
-from integrations.sandbox import RunningSandbox, running
+from integrations.sandbox import RunningSandbox
 from tests.conftest import make_user
+from tests.sandboxes import box_of
 from tests.webhooks.test_admin import person
 from webhooks import endpoints
 from webhooks.models import WebhookEndpoint, WebhookEvent
@@ -30,10 +31,9 @@ SECRET = "sandbox-strava-client"  # what the sandbox's application has
 
 
 @pytest.fixture
-def site(transactional_db: None) -> Iterator[RunningSandbox]:
+def site(transactional_db: None, sandbox: RunningSandbox) -> Iterator[RunningSandbox]:
     endpoints.forget()
-    with running() as started:
-        yield started
+    yield sandbox
     endpoints.forget()
 
 
@@ -52,9 +52,7 @@ def endpoint(strava: Provider, live_server: LiveServer, settings: Any) -> Webhoo
 
 @pytest.fixture
 def box(site: RunningSandbox) -> StravaSandbox:
-    found = site["strava"]
-    assert isinstance(found, StravaSandbox)
-    return found
+    return box_of(site, StravaSandbox)
 
 
 @pytest.fixture

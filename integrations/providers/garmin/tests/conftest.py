@@ -1,12 +1,13 @@
 """The sandbox, and the unmodified library pointed at it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from garminconnect import Garmin
 
 from integrations.providers.garmin.sandbox.garmin import GarminSandbox
-from integrations.sandbox import RunningSandbox, running
+from integrations.sandbox import RunningSandbox
+from tests.sandboxes import box_of
 
 PASSWORD = "sandbox-only"
 PAUSES = [f"{flow}_DELAY_{bound}_S" for flow in ("MOBILE", "WIDGET", "LOGIN") for bound in ("MIN", "MAX")]
@@ -16,26 +17,18 @@ type NewClient = Callable[..., Garmin]
 
 
 @pytest.fixture
-def running_sandbox() -> Iterator[RunningSandbox]:
-    with running() as started:
-        yield started
+def box(sandbox: RunningSandbox) -> GarminSandbox:
+    return box_of(sandbox, GarminSandbox)
 
 
 @pytest.fixture
-def box(running_sandbox: RunningSandbox) -> GarminSandbox:
-    found = running_sandbox["garmin"]
-    assert isinstance(found, GarminSandbox)
-    return found
-
-
-@pytest.fixture
-def new_client(running_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> NewClient:
+def new_client(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> NewClient:
     """Clients of the library without its pauses; `only` names the one strategy that is tried."""
     for name in PAUSES:
         monkeypatch.setattr(f"garminconnect.client.sso.{name}", 0)
 
     def make(email: str = "athlete2@sandbox.example", password: str = PASSWORD, *, only: str = "") -> Garmin:
-        return pointed_at(running_sandbox, email, password, only=only)
+        return pointed_at(sandbox, email, password, only=only)
 
     return make
 

@@ -112,8 +112,8 @@ def test_no_way_in_is_open_while_the_login_is_troubled(new_client: NewClient, bo
     assert not box.state.tokens
 
 
-def test_a_post_without_the_pages_cookie_and_address_is_taken_for_a_robot(running_sandbox: RunningSandbox) -> None:
-    sso = running_sandbox.base_urls("garmin")["sso"]
+def test_a_post_without_the_pages_cookie_and_address_is_taken_for_a_robot(sandbox: RunningSandbox) -> None:
+    sso = sandbox.base_urls("garmin")["sso"]
     values = {"username": BEN, "password": "sandbox-only"}
     session = requests.Session()
     assert session.post(f"{sso}/mobile/api/login", json=values, timeout=5).status_code == 429
@@ -142,26 +142,26 @@ def profile(sandbox: RunningSandbox, access: str) -> int:
 
 
 def test_a_refresh_token_used_twice_kills_its_family_and_no_other(
-    running_sandbox: RunningSandbox, new_client: NewClient, garmin: Garmin
+    sandbox: RunningSandbox, new_client: NewClient, garmin: Garmin
 ) -> None:
     other = new_client()
     other.login()
-    renewed = refresh(running_sandbox, garmin).json()
-    assert profile(running_sandbox, renewed["access_token"]) == 200
-    again = refresh(running_sandbox, garmin)
+    renewed = refresh(sandbox, garmin).json()
+    assert profile(sandbox, renewed["access_token"]) == 200
+    again = refresh(sandbox, garmin)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
-    assert refresh(running_sandbox, garmin, renewed["refresh_token"]).json()["error"] == "invalid_grant"
-    assert profile(running_sandbox, renewed["access_token"]) == 401
-    assert profile(running_sandbox, str(other.client.di_token)) == 200
+    assert refresh(sandbox, garmin, renewed["refresh_token"]).json()["error"] == "invalid_grant"
+    assert profile(sandbox, renewed["access_token"]) == 401
+    assert profile(sandbox, str(other.client.di_token)) == 200
 
 
-def test_of_many_renewals_at_once_one_gets_tokens(running_sandbox: RunningSandbox, garmin: Garmin) -> None:
+def test_of_many_renewals_at_once_one_gets_tokens(sandbox: RunningSandbox, garmin: Garmin) -> None:
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda _: refresh(running_sandbox, garmin).status_code, range(12)))
+        answers = list(pool.map(lambda _: refresh(sandbox, garmin).status_code, range(12)))
     assert sorted(answers) == [200] + [400] * 11
 
 
-def test_a_ticket_buys_tokens_once(running_sandbox: RunningSandbox, box: GarminSandbox) -> None:
+def test_a_ticket_buys_tokens_once(sandbox: RunningSandbox, box: GarminSandbox) -> None:
     ticket = box.state.ticket_for(BEN, "https://service.example")
     form = {
         "grant_type": "https://connectapi.garmin.com/di-oauth2-service/oauth/grant/service_ticket",
@@ -169,7 +169,7 @@ def test_a_ticket_buys_tokens_once(running_sandbox: RunningSandbox, box: GarminS
         "service_ticket": ticket,
         "service_url": "https://service.example",
     }
-    url = running_sandbox.base_urls("garmin")["token"] + "/di-oauth2-service/oauth/token"
+    url = sandbox.base_urls("garmin")["token"] + "/di-oauth2-service/oauth/token"
 
     def buy() -> int:
         return requests.post(url, data=form, headers={"Authorization": "Basic eDo="}, timeout=5).status_code

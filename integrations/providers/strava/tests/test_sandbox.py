@@ -1,26 +1,18 @@
 """The stand-in keeps Strava's rules: refresh tokens are good once, permissions count, subscribers shake hands."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from django.conf import settings
 
 from integrations import errors
 from integrations.providers.strava import webhooks
 from integrations.providers.strava.adapter import Adapter, Subscriptions
 from integrations.providers.strava.sandbox.strava import StravaSandbox
-from integrations.resilience.gateway import Gateway, Hooks
-from integrations.resilience.policies import Policies
-from integrations.resilience.state import SharedState
-from integrations.sandbox import RunningSandbox, running
-from integrations.signatures import InvalidSignature
+from integrations.resilience.gateway import Gateway
+from integrations.sandbox import RunningSandbox
 from integrations.spec import OAuthClient, Subscription
+from tests.sandboxes import Listener, box_of, gateway_to, listening, told
 
 ADA = "athlete1@sandbox.example"
 TOKEN = "the-verify-token"
@@ -28,22 +20,13 @@ CLIENT = OAuthClient("10001", "sandbox-strava-client")
 
 
 @pytest.fixture
-def site() -> Iterator[RunningSandbox]:
-    with running() as started:
-        yield started
+def box(sandbox: RunningSandbox) -> StravaSandbox:
+    return box_of(sandbox, StravaSandbox)
 
 
 @pytest.fixture
-def box(site: RunningSandbox) -> StravaSandbox:
-    found = site["strava"]
-    assert isinstance(found, StravaSandbox)
-    return found
-
-
-@pytest.fixture
-def gateway(site: RunningSandbox) -> Gateway:
-    urls = site.base_urls("strava")
-    return Gateway("strava", base_urls=urls, policies=Policies(), state=SharedState(settings.REDIS_URL), hooks=Hooks())
+def gateway(sandbox: RunningSandbox) -> Gateway:
+    return gateway_to(sandbox, "strava")
 
 
 def adapter(box: StravaSandbox, gateway: Gateway, *scopes: str) -> Adapter:
@@ -51,55 +34,15 @@ def adapter(box: StravaSandbox, gateway: Gateway, *scopes: str) -> Adapter:
     return Adapter(gateway, granted, "test")
 
 
-class Listener(HTTPServer):
-    """An application's webhook address."""
-
-    def __init__(self) -> None:
-        self.heard: list[dict[str, Any]] = []
-        self.statuses: list[int] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/hook/"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Listener
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
-        try:
-            told = webhooks.handshake(parse_qs(urlsplit(self.path).query), [TOKEN])
-            self._say(200, json.dumps(told).encode())
-        except (errors.DataError, InvalidSignature):
-            self._say(403, b"{}")
-
-    def do_POST(self) -> None:
-        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self._say(self.server.statuses.pop(0) if self.server.statuses else 200, b"{}")
-
-    def _say(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    server = Listener()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(lambda query: webhooks.handshake(query, [TOKEN])) as server:
+        yield server
 
 
 def happen(box: StravaSandbox, what: str, value: str = "2026-11-20") -> None:
     box.change(ADA, what, "", value)
-    assert box.last_told
-    box.last_told.join(5)
+    told(box)
 
 
 def test_a_refresh_token_that_comes_twice_ends_its_family(box: StravaSandbox) -> None:
@@ -134,8 +77,8 @@ def test_a_missing_permission_is_told_from_a_token_that_ended(box: StravaSandbox
         ended.activity_page(0, since=None)
 
 
-def test_nobody_is_sent_to_a_foreign_address(site: RunningSandbox) -> None:
-    there = f"{site.base_urls('strava')['authorize']}/oauth/authorize"
+def test_nobody_is_sent_to_a_foreign_address(sandbox: RunningSandbox) -> None:
+    there = f"{sandbox.base_urls('strava')['authorize']}/oauth/authorize"
     asked = {"client_id": "10001", "response_type": "code", "scope": "read", "state": "x", "account": ADA}
     for evil in (
         "https://evil.example/",
@@ -169,17 +112,17 @@ def test_a_subscriber_hears_what_happens(box: StravaSandbox, gateway: Gateway, l
     number = Subscriptions(gateway, CLIENT).create(listener.url, TOKEN)
     for what in ("train", "again", "late", "reorder", "revoke", "forge"):
         happen(box, what)
-    told = [webhooks.parse(event)[0] for event in listener.heard]
-    assert [event.name for event in told] == [
+    events = [webhooks.parse(heard.body)[0] for heard in listener.heard]
+    assert [event.name for event in events] == [
         *["activity.create"] * 4, "activity.update", "activity.create", "athlete.update", "athlete.update",
     ]  # fmt: skip
-    assert told[0].object_id == str(box.state.counters["activity"]), "the one that was recorded"
-    assert told[1].dedupe_key == told[2].dedupe_key
-    assert told[3].happened_at
-    assert told[2].happened_at
-    assert (told[2].happened_at - told[3].happened_at).total_seconds() >= 3590
-    heard = [webhooks.accepts({}, event, "10001", {"subscription_id": number}) for event in listener.heard]
-    assert heard == [*[True] * 7, False], "a stranger does not know the number"
+    assert events[0].object_id == str(box.state.counters["activity"]), "the one that was recorded"
+    assert events[1].dedupe_key == events[2].dedupe_key
+    assert events[3].happened_at
+    assert events[2].happened_at
+    assert (events[2].happened_at - events[3].happened_at).total_seconds() >= 3590
+    taken = [webhooks.accepts({}, heard.body, "10001", {"subscription_id": number}) for heard in listener.heard]
+    assert taken == [*[True] * 7, False], "a stranger does not know the number"
 
 
 def test_a_subscriber_is_told_three_times_at_most(box: StravaSandbox, gateway: Gateway, listener: Listener) -> None:
