@@ -1,18 +1,25 @@
 """Files in a bucket that speaks S3: a real server on loopback, the real library, the product's own settings."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import boto3  # type: ignore[import-untyped]
 import pytest
+import time_machine
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import override_settings
+from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from accounts import data_requests
 from accounts.models import DataRequest, User
+from coaching.models import Activity, ActivityFile
+from coaching.services import clearing, uploading
 from config import env, storage
+from tests.coaching.activity_world import run_file
+from tests.coaching.uploads import bring, read, zipped
 
 BUCKET = "coaching-files"
 
@@ -52,6 +59,41 @@ def test_a_copy_of_ones_data_lies_in_the_bucket(bucket: None, athlete: User) -> 
     assert storages["default"].exists(name)
     request.file.delete()
     assert not storages["default"].exists(name)
+
+
+def test_an_upload_is_read_out_of_the_bucket_and_its_file_stays_there(bucket: None, athlete: User) -> None:
+    found = bring(athlete, "run.zip", zipped({"run.fit": run_file(minutes=1), "broken.fit": b"x" * 50}))
+    sent = str(found.stored.name)
+    assert storages["default"].exists(sent)
+    assert read(found).status == "partly"
+    kept = ActivityFile.objects.get()
+    assert kept.stored.read() == run_file(minutes=1)
+    assert kept.stored.size == kept.bytes_n
+    assert not storages["default"].exists(sent)
+    uploading.remove(kept, by=athlete)
+    assert not Activity.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_end_of_an_account_empties_the_bucket(bucket: None, athlete: User) -> None:
+    read(bring(athlete, "run.fit", run_file(minutes=1)))
+    waiting = bring(athlete, "later.fit", run_file(minutes=2))
+    names = [str(waiting.stored.name), str(ActivityFile.objects.get().stored.name)]
+    assert all(storages["default"].exists(name) for name in names)
+    data_requests.ask(athlete, "erasure")
+    data_requests.work_due()
+    assert not any(storages["default"].exists(name) for name in names)
+
+
+def test_what_a_dead_worker_left_in_the_bucket_goes(bucket: None, athlete: User, server: str) -> None:
+    read(bring(athlete, "run.fit", run_file(minutes=1)))
+    kept = str(ActivityFile.objects.get().stored.name)
+    left = storages["default"].save(f"{kept.rpartition('/')[0]}/left.fit", ContentFile(b"x"))
+    assert clearing.clear_strays() == 0, "its row may still be on its way"
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        assert clearing.clear_strays() == 1
+    assert storages["default"].exists(kept)
+    assert not storages["default"].exists(left)
 
 
 def test_a_name_taken_is_not_written_over(bucket: None) -> None:
