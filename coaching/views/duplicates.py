@@ -48,7 +48,8 @@ def decide(request: HttpRequest, pair_id: UUID) -> HttpResponse:
     except errors.IntegrationError as exc:
         messages.error(request, exc.message)
     else:
-        messages.success(request, "Saved.") if done else messages.info(request, gettext("That was decided before."))
+        words = gettext("Saved.") if done else gettext("That was decided before.")
+        messages.add_message(request, messages.SUCCESS if done else messages.INFO, words)
     return redirect("coaching:duplicates")
 
 

@@ -49,7 +49,7 @@ def group(request: HttpRequest, group_id: UUID) -> HttpResponse:
         except errors.ValidationError as exc:
             form.add_error("name", exc.message)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
             return redirect("coaching:group", group_id=group_id)
     members = set(found.members.values_list("pk", flat=True))
     context = {"group": found, "form": form, "links": links, "members": members, "section": "athletes"}

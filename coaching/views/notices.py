@@ -3,6 +3,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -39,7 +40,7 @@ def notification_settings(request: HttpRequest) -> HttpResponse:
     if sent is not None and choices.is_valid() and hours.is_valid():
         preferences.choose(user, choices.choices())
         hours.save()
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
         return redirect("coaching:notification_settings")
     columns = list(COLUMNS.values())
     context = {"choices": choices, "hours": hours, "columns": columns, "section": "notifications"}

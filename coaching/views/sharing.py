@@ -95,7 +95,7 @@ def delivery(request: HttpRequest, share_id: UUID) -> HttpResponse:
 def withdraw(request: HttpRequest, share_id: UUID) -> HttpResponse:
     found = get_object_or_404(Share.objects.for_coach(signed_in(request)), public_id=share_id)
     if sharing.withdraw(found, by=signed_in(request), remove_remote=request.POST.get("remove") == "on"):
-        messages.success(request, "Withdrawn.")
+        messages.success(request, gettext("Withdrawn."))
     else:
         messages.info(request, gettext("It was already withdrawn or declined."))
     return redirect("coaching:delivery", share_id=share_id)

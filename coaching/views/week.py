@@ -84,7 +84,7 @@ def rematch(request: HttpRequest, share_id: UUID) -> HttpResponse:
     except errors.IntegrationError as exc:
         messages.error(request, exc.message)
     else:
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
     return redirect("coaching:session", share_id)
 
 
