@@ -29,6 +29,7 @@ CODE_S, TOKEN_S = 60, 3600
 KEY_ID, KEY_BITS = "sandbox-1", 2048
 PEOPLE = (
     {"sub": "1001", "login": "nora", "name": "Nora Newcomer", "email": "nora@demo.example", "verified": True},
+    {"sub": "1005", "login": "nils", "name": "Nils Newcomer", "email": "nils@demo.example", "verified": True},
     {"sub": "1002", "login": "ada", "name": "Ada Athlete", "email": "ada@demo.example", "verified": True},
     {"sub": "1003", "login": "carla", "name": "Carla Coach", "email": "coach@demo.example", "verified": True},
     {"sub": "1004", "login": "mallory", "name": "Mallory Mimic", "email": "coach@demo.example", "verified": False},
