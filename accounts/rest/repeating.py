@@ -1,6 +1,7 @@
 """Writes that are sent twice take effect once: the Idempotency-Key header names the request."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from hashlib import sha256
 
@@ -47,11 +48,11 @@ def _in_two_steps(user: User, key: str, asked: str, write: Write) -> HttpRespons
         return _replay(kept)
     if not is_new:
         raise Problem(409, "in_progress", "The first request with this key is still at work.")
-    try:
-        return _keep(kept, write())
-    except BaseException:
-        KeptAnswer.objects.filter(pk=kept.pk, status=None).delete()
-        raise
+    with ExitStack() as otherwise:  # whatever ends the attempt, a stopped process included, the key is free again
+        otherwise.callback(_let_go, kept)
+        answer = _keep(kept, write())
+        otherwise.pop_all()
+    return answer
 
 
 def _claim(user: User, key: str, asked: str) -> tuple[KeptAnswer, bool]:
@@ -70,6 +71,10 @@ def _keep(kept: KeptAnswer, answer: HttpResponse) -> HttpResponse:
     body = answer.content.decode()
     KeptAnswer.objects.filter(pk=kept.pk).update(status=answer.status_code, body=body, headers=headers)
     return answer
+
+
+def _let_go(kept: KeptAnswer) -> None:
+    KeptAnswer.objects.filter(pk=kept.pk, status=None).delete()
 
 
 def _replay(kept: KeptAnswer) -> HttpResponse:

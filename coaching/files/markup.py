@@ -1,5 +1,6 @@
 """Walks XML without building it: no document types, no entities, no tree, so that no file is larger than its bytes."""
 
+from abc import ABC, abstractmethod
 from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -14,14 +15,16 @@ MOST_TEXT = 300  # letters of one element that are kept
 MOST_ATTRIBUTES = 40
 
 
-class Reader:
+class Reader(ABC):
     """What a format makes of the walk. Paths are local names from the root on, joined by "/"."""
 
+    @abstractmethod
     def begins(self, path: str, attributes: dict[str, str]) -> None:
-        raise NotImplementedError
+        """An element opens."""
 
+    @abstractmethod
     def ends(self, path: str, text: str) -> None:
-        raise NotImplementedError
+        """It closes; `text` is what stood in it last, without the blanks around."""
 
 
 class _Walker:
