@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.permissions import signed_in
 from coaching import activity_pages, figures, series_charts
 from coaching.activity_forms import ActivityFilterForm
-from coaching.models import Activity, ActivityFile, DuplicatePair, Match
+from coaching.models import Activity, ActivityFile, CoachingLink, DuplicatePair, Match
 from coaching.models.activity import FILE
 from coaching.services import detailing
 from coaching.services.detailing import Original, State
@@ -56,12 +56,17 @@ def activity(request: HttpRequest, activity_id: UUID) -> HttpResponse:
         "is_upload": found.source == FILE,
         "match": _match(found, user),
         "who_sees": figures.who_sees(found.source, user) if is_own else [],
+        "link": None if is_own else _link(found, user),
         "section": "activities" if is_own else "athletes",
         **_details(request, found, user, with_heart_rate=with_heart_rate),
     }
     if is_own:
         context["original"] = _original(found, user)
     return render(request, "coaching/activity.html", context)
+
+
+def _link(activity: Activity, coach: User) -> CoachingLink | None:
+    return CoachingLink.objects.active_for_coach(coach).filter(athlete=activity.athlete_id).first()
 
 
 @require_GET

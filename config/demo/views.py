@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
@@ -37,6 +38,7 @@ def log_in(request: HttpRequest, public_id: UUID) -> HttpResponse:
     auth.logout(request)  # nothing of the person before is carried over
     auth.login(request, user)
     request.session[DEMO_LOGIN] = True
+    UserSession.objects.create_from_request(request)  # as a login with a password does: it is listed for the person
     return redirect("admin:index" if user.is_staff else "/")
 
 
