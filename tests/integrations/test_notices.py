@@ -270,6 +270,20 @@ def test_the_status_page_tells_of_planned_maintenance_and_of_no_provider_that_is
     assert "Garmin Connect" not in read(client, "/status/")
 
 
+def test_the_status_page_is_remembered_for_each_language(client: Client, garmin_provider: Provider) -> None:
+    """Whoever reads next, within the moment that it is remembered, is told in his own."""
+    Provider.objects.update(sync_enabled=False)
+    read(client, "/status/")
+    german = "Eingeschränkt", "Lesen Das Lesen von Garmin Connect ist gerade angehalten."
+    english = "Degraded", "Reading Reading from Garmin Connect is paused at the moment."
+    for language, (state, why) in [("de", german), ("en", english)] * 2:
+        answer = client.get("/status/", headers={"Accept-Language": language})
+        assert f"Garmin Connect {state}" in words(answer.text)
+        assert why in words(answer.text)
+        assert f'<html lang="{language}"' in answer.text
+        assert "Accept-Language" in answer.headers["Vary"]
+
+
 def test_the_status_page_is_remembered_for_a_moment(client: Client, garmin_provider: Provider) -> None:
     read(client, "/status/")
     with CaptureQueriesContext(database) as queries:
