@@ -88,7 +88,7 @@ def test_a_subscription_is_made_shown_and_ended(ops: Client, endpoint: WebhookEn
     told = do(ops, endpoint, "unsubscribe", number=number)
     assert "There is no subscription" in told
     assert (box.state.subscriptions, noted(endpoint)) == ({}, None)
-    actions = AuditEntry.objects.filter(action__contains="subscription_").order_by("pk")
+    actions = AuditEntry.objects.filter(action__contains="subscription_", level="security").order_by("pk")
     assert [(each.action, each.data["reason"], each.data["subscription"]) for each in actions] == [
         ("webhookendpoint.subscription_subscribed", WHY, int(number)),
         ("webhookendpoint.subscription_unsubscribed", WHY, int(number)),
@@ -111,6 +111,21 @@ def test_one_whose_number_got_lost_is_found_again(ops: Client, endpoint: Webhook
     endpoint.refresh_from_db()
     assert endpoint.registration == {"kept": 1, "subscription_id": int(number)}
     assert len(box.state.subscriptions) == 1
+
+
+def test_the_end_of_another_one_leaves_ours_noted(ops: Client, endpoint: WebhookEndpoint, box: StravaSandbox) -> None:
+    do(ops, endpoint, "subscribe")
+    ours = noted(endpoint)
+    box.state.subscriptions["7"] = {"callback_url": "http://127.0.0.1/elsewhere"}
+    do(ops, endpoint, "unsubscribe", number=7)
+    assert "7" not in box.state.subscriptions
+    assert noted(endpoint) == ours is not None
+
+
+def test_a_sites_address_may_end_in_a_slash(endpoint: WebhookEndpoint, settings: Any) -> None:
+    usual = subscribing.address_of(endpoint)
+    settings.SITE_URL += "/"
+    assert subscribing.address_of(endpoint) == usual
 
 
 def test_one_that_leads_elsewhere_is_not_taken_for_ours(
