@@ -30,6 +30,8 @@ READ_UPLOAD = Named("coaching.tasks.read_upload")
 MOST_OPEN = 20  # uploads of one athlete that wait at the same time
 KEPT = timedelta(days=30)  # what came of an upload; files and activities stay
 
+type Sent = UploadedFile[Any]
+
 log = structlog.get_logger(__name__)
 
 
@@ -38,14 +40,15 @@ class Received(NamedTuple):
     is_new: bool
 
 
-def receive(athlete: User, name: str, file: UploadedFile) -> Received:
+def receive(athlete: User, name: str, file: Sent) -> Received:
     """Store `file` and ask for its reading. The same file again, at the same moment too, is the same upload.
 
     Raises FileRefused for what needs no reading to be refused.
     """
-    reading.check_size(file.size)
+    bytes_n = file.size or 0
+    reading.check_size(bytes_n)
     reading.kind_of(file.read(reading.HEAD))
-    found = Upload(athlete=athlete, name=reading.short_name(name), sha256=_hash(file), bytes_n=file.size)
+    found = Upload(athlete=athlete, name=reading.short_name(name), sha256=_hash(file), bytes_n=bytes_n)
     if standing := _standing(found):
         return Received(standing, is_new=False)
     _check_room(athlete)
@@ -54,7 +57,7 @@ def receive(athlete: User, name: str, file: UploadedFile) -> Received:
     return _admitted(found)
 
 
-def _hash(file: UploadedFile) -> str:
+def _hash(file: Sent) -> str:
     file.seek(0)
     found = sha256()
     for chunk in file.chunks():

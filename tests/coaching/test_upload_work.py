@@ -85,8 +85,8 @@ class Sender:
 
 
 def too_long(client: Client, **extra: Any) -> Any:
-    told = {"CONTENT_LENGTH": str(reading.MOST_BYTES * 2), "CONTENT_TYPE": "multipart/form-data; boundary=x"}
-    return client.post(reverse("coaching:upload"), **told, **{"wsgi.input": Sender()}, **extra)
+    told: dict[str, Any] = {"CONTENT_LENGTH": str(reading.MOST_BYTES * 2), "wsgi.input": Sender()}
+    return client.post(reverse("coaching:upload"), **told, **extra)
 
 
 @pytest.mark.django_db
@@ -329,7 +329,12 @@ def test_a_long_reading_holds_its_lease(athlete: User, settings: Any, monkeypatc
     settings.TIME_SCALE = 1e-9  # a beat is due at every look
     extended: list[int] = []
     extend = Upload.extend
-    monkeypatch.setattr(Upload, "extend", lambda self: extended.append(self.pk) or extend(self))
+
+    def noted(upload: Upload) -> bool:
+        extended.append(upload.pk)
+        return extend(upload)
+
+    monkeypatch.setattr(Upload, "extend", noted)
     parsing.read(found.pk)
     assert set(extended) == {found.pk}
 

@@ -64,11 +64,12 @@ def send(client: Client, content: bytes, name: str = "run.fit", **headers: Any) 
     return client.post(reverse("coaching:upload"), {"file": SimpleUploadedFile(name, content)}, **headers)
 
 
-def zipped(files: dict[str, bytes], **options: Any) -> bytes:
+def zipped(files: dict[str, bytes]) -> bytes:
+    """The same files are the same bytes, whenever they are packed."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
