@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from math import sin
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from accounts.models import User
 from coaching.models import ActivityDetail, CoachingLink, Share
@@ -130,6 +130,28 @@ def test_the_athletes_week(enter: Enter, coach: User, ben: CoachingLink, width: 
     look_at_activity(visitor, "my-activity")
 
 
+def assert_all_in_sight(navigation: Locator, count: int) -> None:
+    words = navigation.locator("> a, summary")
+    expect(words).to_have_count(count)
+    for number in range(count):
+        expect(words.nth(number)).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("width", [390, 360, 800])
+def test_german_words_fit_into_the_navigation(enter: Enter, coach: User, other_coach: User, width: int) -> None:
+    User.objects.filter(pk=coach.pk).update(language="de")
+    visitor = as_person(enter(width=width, theme="light"), coach)
+    visitor.go("/feed/")
+    assert_all_in_sight(visitor.page.locator(".main-nav"), 6)
+    link = CoachingLink.objects.create(coach=other_coach, athlete=coach, scopes=[])
+    share = planned(link, ago(link, -1))
+    Share.objects.filter(pk=share.pk).update(status="offered")
+    visitor.go("/feed/")
+    assert_all_in_sight(visitor.page.locator(".main-nav"), 6)
+    expect(visitor.page.locator("summary .count")).to_be_in_viewport(ratio=1)
+    shot(visitor, "both-german")
+
+
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark"), (360, "light"), (800, "light")])
 def test_who_coaches_and_trains_reaches_all_pages_by_keyboard(
     enter: Enter, coach: User, other_coach: User, ben: CoachingLink, width: int, theme: str
@@ -139,6 +161,7 @@ def test_who_coaches_and_trains_reaches_all_pages_by_keyboard(
     visitor = as_person(enter(width=width, theme=theme), coach)
     visitor.go("/feed/")  # where nothing to press lies under the menu
     navigation = visitor.page.get_by_role("navigation", name="Main")
+    assert_all_in_sight(navigation, 6)
     more = navigation.locator("summary")
     inbox = navigation.get_by_role("link", name="Inbox")
     expect(inbox).to_be_hidden()
