@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.csp import CSP
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
@@ -32,7 +33,8 @@ SETTLED = (Connection.Status.ACTIVE, Connection.Status.PAUSED)
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
     """For everybody: how each provider does. It names no person."""
-    return render(request, "integrations/status.html", {"providers": publishing.providers()})
+    context = {"providers": publishing.providers(), "read_at": timezone.now()}
+    return render(request, "integrations/status.html", context)
 
 
 @require_GET

@@ -274,12 +274,17 @@ def test_the_status_page_is_remembered_for_each_language(client: Client, garmin_
     """Whoever reads next, within the moment that it is remembered, is told in his own."""
     Provider.objects.update(sync_enabled=False)
     read(client, "/status/")
-    german = "Eingeschränkt", "Lesen Das Lesen von Garmin Connect ist gerade angehalten."
-    english = "Degraded", "Reading Reading from Garmin Connect is paused at the moment."
-    for language, (state, why) in [("de", german), ("en", english)] * 2:
+    german = (
+        "Eingeschränkt",
+        "Lesen Das Lesen von Garmin Connect ist gerade angehalten.",
+        r"Stand \d+\. \w+, \d+:\d+:\d+;",
+    )
+    english = "Degraded", "Reading Reading from Garmin Connect is paused at the moment.", r"As of \d+ \w+, \d+:\d+:\d+;"
+    for language, (state, why, read_at) in [("de", german), ("en", english)] * 2:
         answer = client.get("/status/", headers={"Accept-Language": language})
         assert f"Garmin Connect {state}" in words(answer.text)
         assert why in words(answer.text)
+        assert re.search(read_at, words(answer.text))
         assert f'<html lang="{language}"' in answer.text
         assert "Accept-Language" in answer.headers["Vary"]
 
