@@ -1,10 +1,12 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from allauth.account.models import EmailAddress
 from pytest_django import Settings
 
 from accounts.logins.github.views import GitHubLoginAdapter
 from accounts.logins.google.views import GoogleLoginAdapter
+from accounts.models import User
 from config.env import Application
 from integrations.encryption import Secret
 from integrations.sandbox import RunningSandbox, running
@@ -38,3 +40,10 @@ def world(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Runni
 def someone(world: RunningSandbox, db: None) -> Callable[[], Visitor]:
     """A new browser in front of the pages."""
     return lambda: Visitor(world)
+
+
+@pytest.fixture
+def settled(athlete: User) -> User:
+    """Somebody with a proven address and a password."""
+    EmailAddress.objects.create(user=athlete, email=athlete.email, verified=True, primary=True)
+    return athlete

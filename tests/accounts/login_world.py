@@ -32,7 +32,7 @@ class Visitor:
 
     def consent(self, where: str, who: str) -> str:
         """Say yes at the provider; the address that it sends the browser back to."""
-        answer = requests.get(f"{where}&as={who}", allow_redirects=False, timeout=5)
+        answer = requests.get(f"{where}&as={who}", allow_redirects=False, timeout=60)
         assert answer.status_code == 302, answer.text
         return answer.headers["Location"]
 

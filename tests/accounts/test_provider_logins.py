@@ -119,14 +119,14 @@ def test_an_independent_openid_provider_gets_on_with_us(someone: Someone, monkey
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
     with oidc_provider_mock.run_server_in_thread(user_claims=people, require_nonce=True) as server:
         base = f"http://localhost:{server.server_port}"
-        found = requests.get(f"{base}/.well-known/openid-configuration", timeout=5).json()
+        found = requests.get(f"{base}/.well-known/openid-configuration", timeout=60).json()
         for name, key in {
             "authorize_url": "authorization_endpoint", "access_token_url": "token_endpoint", "keys_url": "jwks_uri",
             "id_token_issuer": "issuer",
         }.items():  # fmt: skip
             monkeypatch.setattr(GoogleLoginAdapter, name, found[key])
         olga = someone()
-        consent = requests.post(olga.depart(), data={"sub": "olga-1"}, allow_redirects=False, timeout=5)
+        consent = requests.post(olga.depart(), data={"sub": "olga-1"}, allow_redirects=False, timeout=60)
         olga.arrive(consent.headers["Location"])
     assert olga.is_inside
     assert SocialAccount.objects.get().uid == "olga-1"
