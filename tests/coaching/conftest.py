@@ -6,9 +6,11 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from integrations import gateways
 from integrations.models import Connection, Provider
+from integrations.resilience.policies import PoolPolicy
 from integrations.sandbox import RunningSandbox
-from tests.coaching.world import Account, connect
+from tests.coaching.world import GIVE_UP_S, Account, connect
 
 FAST = 0.01  # of the engine's real times
 EMAIL = "athlete2@sandbox.example"
@@ -29,6 +31,12 @@ def account(garmin: RunningSandbox, connection: Connection) -> Account:
 def fast(settings: Any) -> None:
     """The engine's waits, a hundredth of what they are."""
     settings.TIME_SCALE = FAST
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits 20 seconds for an answer that does not come."""
+    monkeypatch.setattr(gateways, "POOL", PoolPolicy(read_timeout=GIVE_UP_S))
 
 
 @pytest.fixture

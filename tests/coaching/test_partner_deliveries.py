@@ -10,14 +10,14 @@ from django.utils import timezone
 from accounts.models import User
 from coaching.models import CoachingLink, Delivery, DeliveryStatus
 from coaching.services import reconciling, sharing
-from integrations import credentials, gateways
+from integrations import credentials
 from integrations.models import Connection, Credential, Provider
 from integrations.records import MARKER, End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
-from integrations.resilience.policies import PoolPolicy
 from integrations.sandbox import RunningSandbox
 from integrations.spec import Grant
-from tests.coaching.test_reconciling import settle, wait_until
-from tests.coaching.world import TUESDAY, Account, accepted, easy_run, revise, run
+from tests.coaching.test_reconciling import settle
+from tests.coaching.world import HELD, TUESDAY, Account, accepted, easy_run, revise, run
+from tests.patience import until
 from tests.sandboxes import point_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,11 +49,6 @@ def account(athlete: User, sandbox: RunningSandbox, provider: Provider) -> Accou
     secrets = {name: tokens[name] for name in ("access_token", "refresh_token")}
     credentials.store(connection, Grant(secrets, ends), kind=Credential.Kind.OAUTH2)
     return found
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateways, "POOL", PoolPolicy(read_timeout=0.15))
 
 
 def take_out(delivery: Delivery) -> None:
@@ -135,17 +130,16 @@ def test_a_permission_taken_back_is_told_to_people(link: CoachingLink, account: 
     assert "permission" in delivery.error_detail.lower()
 
 
-@pytest.mark.parametrize("fault", ["slow-after:0.4", "drop-after", "500-after", "truncated", "cut"])
+@pytest.mark.parametrize("fault", [HELD, "drop-after", "500-after", "truncated", "cut"])
 def test_a_lost_answer_to_the_day_leaves_one_entry(
     link: CoachingLink, account: Account, fast: None, impatient: None, fault: str
 ) -> None:
-    account.behaves(fault, SCHEDULE)
-    delivery = run(accepted(link))
-    assert delivery.status == Status.PENDING
-    account.behaves("")
+    with account.losing(fault, SCHEDULE):
+        delivery = run(accepted(link))
+        assert delivery.status == Status.PENDING
     assert settle(delivery).status == Status.DELIVERED
     assert account.holds() == (1, 1)
-    wait_until(lambda: account.calls(SCHEDULE) == 1)  # noted once answered
+    until(lambda: account.calls(SCHEDULE) == 1)  # noted once answered
 
 
 def test_a_day_that_is_answered_by_its_number_alone_is_kept(link: CoachingLink, account: Account) -> None:

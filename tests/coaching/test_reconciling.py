@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,38 +17,29 @@ from django.utils import timezone
 
 from coaching.models import CoachingLink, Delivery, DeliveryStatus
 from coaching.services import inviting, reconciling, sending, sharing
-from integrations import gateways
 from integrations.models import Connection, DomainEvent
 from integrations.records import MARKER
-from integrations.resilience.policies import PoolPolicy
 from tests.coaching.conftest import FAST
-from tests.coaching.world import CREATE, SCHEDULE, Account, accepted, due_now, easy_run, run
+from tests.coaching.world import CREATE, HELD, SCHEDULE, Account, accepted, due_now, easy_run, run
+from tests.patience import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = DeliveryStatus
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30
 WORKER = "import django, sys; django.setup(); from coaching.services import sending; sending.deliver(int(sys.argv[1]))"
 ROUNDS = [pytest.param(2, id="short"), pytest.param(20, id="long", marks=pytest.mark.soak)]
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def settle(delivery: Delivery) -> Delivery:
     """What the tick does, until the delivery rests; the waits are scaled down."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
+
+    def rests() -> bool:
         reconciling.sweep()
         sending.deliver(delivery.pk)
         delivery.refresh_from_db()
-        if delivery.status not in (Status.PENDING, Status.SENDING, Status.UNCERTAIN):
-            return delivery
-        time.sleep(0.01)
+        return delivery.status not in (Status.PENDING, Status.SENDING, Status.UNCERTAIN)
+
+    until(rests, words=lambda: f"{delivery.status}: {delivery.error_code}")
     return delivery
 
 
@@ -75,7 +65,7 @@ class Worker:
 
     def kill_when_it_waits(self) -> None:
         try:
-            wait_until(self._waits)
+            until(self._waits)
         finally:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
@@ -114,26 +104,19 @@ def test_a_worker_killed_between_answer_and_commit_leaves_one_workout(
     assert (account.calls(CREATE), account.calls(SCHEDULE)) == (times, times)
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits 20 seconds for an answer."""
-    monkeypatch.setattr(gateways, "POOL", PoolPolicy(read_timeout=0.15))
-
-
 @pytest.mark.parametrize("label", [CREATE, SCHEDULE])
-@pytest.mark.parametrize("fault", ["slow-after:0.4", "drop-after", "500-after", "truncated", "cut"])
+@pytest.mark.parametrize("fault", [HELD, "drop-after", "500-after", "truncated", "cut"])
 @pytest.mark.parametrize("times", ROUNDS)
 def test_an_answer_lost_after_the_provider_acted_leaves_one_workout(
     link: CoachingLink, account: Account, fast: None, impatient: None, fault: str, label: str, times: int
 ) -> None:
     for number in range(1, times + 1):
-        account.behaves(fault, label)
-        delivery = run(accepted(link, easy_run(f"Run {number}")))
-        assert delivery.status == (Status.UNCERTAIN if label == CREATE else Status.PENDING)
-        account.behaves("")
+        with account.losing(fault, label):
+            delivery = run(accepted(link, easy_run(f"Run {number}")))
+            assert delivery.status == (Status.UNCERTAIN if label == CREATE else Status.PENDING)
         assert settle(delivery).status == Status.DELIVERED
         assert account.holds() == (number, number)
-    wait_until(lambda: (account.calls(CREATE), account.calls(SCHEDULE)) == (times, times))  # noted once answered
+    until(lambda: (account.calls(CREATE), account.calls(SCHEDULE)) == (times, times))  # noted once answered
 
 
 @pytest.mark.parametrize("fault", ["drop", "500", "409"])
@@ -179,12 +162,11 @@ def test_absence_counts_only_late_enough_and_twice(link: CoachingLink, account: 
 def test_a_provider_that_acts_late_is_caught_by_a_later_look(
     link: CoachingLink, account: Account, impatient: None
 ) -> None:
-    account.behaves("slow:0.4", CREATE)
-    delivery = run(accepted(link))
-    assert delivery.status == Status.UNCERTAIN
-    assert run(delivery).status == Status.UNCERTAIN
-    wait_until(lambda: account.holds() == (1, 0))
-    account.behaves("")
+    with account.holding(CREATE, acts_first=False):
+        delivery = run(accepted(link))
+        assert delivery.status == Status.UNCERTAIN
+        assert run(delivery).status == Status.UNCERTAIN
+    until(lambda: account.holds() == (1, 0))
     assert run(delivery).status == Status.DELIVERED
     assert account.holds() == (1, 1)
     assert account.calls(CREATE) == 1

@@ -1,7 +1,6 @@
 """A day's sums, while two transactions change what is done on that day."""
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -15,10 +14,9 @@ from coaching import activity_sink, totals
 from coaching.activity_sink import Origin
 from coaching.models import Activity, DailyTotal
 from tests.coaching.doings import DAY, record
+from tests.patience import PATIENCE_S, somebody_waits_for_us, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PATIENCE_S = 60
 
 
 def told(athlete: User, number: str) -> None:
@@ -28,16 +26,6 @@ def told(athlete: User, number: str) -> None:
 def hidden(athlete: User, number: str) -> None:
     Activity.objects.filter(external_id=number).update(hidden_at=timezone.now())
     totals.refresh([(athlete.pk, DAY)])
-
-
-def waiting_for_the_total() -> bool:
-    """Whether somebody here waits for his turn, or for the row of a total."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.datname = current_database()"
-            " WHERE NOT l.granted AND (l.database = d.oid OR l.locktype = 'transactionid')"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize(
@@ -71,10 +59,7 @@ def test_who_comes_second_counts_what_the_first_one_did(
         first(athlete)
         late.start()
         assert begun.wait(PATIENCE_S)
-        deadline = time.monotonic() + PATIENCE_S
-        while not (waiting_for_the_total() or done.is_set()):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(lambda: somebody_waits_for_us() or done.is_set())
         assert not done.is_set(), "it takes its turn"
     late.join(PATIENCE_S)
     row = DailyTotal.objects.get(athlete=athlete, day=DAY)

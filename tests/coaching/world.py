@@ -1,7 +1,9 @@
 """Workouts, athletes' accounts in Garmin's sandbox, and deliveries on their way there, for the tests to act with."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -17,12 +19,15 @@ from coaching.services import sending, sharing
 from integrations import credentials
 from integrations.models import Connection, Credential, Provider
 from integrations.records import MARKER, End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
-from integrations.sandbox import Answer, RunningSandbox
+from integrations.sandbox import Answer, Request, RunningSandbox
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.kit import Route, Sandbox
 from integrations.spec import Grant
+from tests.patience import PATIENCE_S
 
 TUESDAY = date(2026, 12, 1)
+HELD = "held"  # an answer that comes when nobody waits for it any more
+GIVE_UP_S = 2.0  # whoever waits for such an answer; all others come much sooner, however busy the machine is
 CREATE = "POST /api/workout-service/workout"
 SCHEDULE = "POST /api/workout-service/schedule/{identity}"
 
@@ -100,6 +105,36 @@ class Account:
             return after(fault, entry, answer)
 
         box._after = acting  # type: ignore[method-assign]
+
+    @contextmanager
+    def losing(self, fault: str, route: str) -> Iterator[None]:
+        """What this route answers within the block does not get through."""
+        if fault == HELD:
+            with self.holding(route, acts_first=True):
+                yield
+        else:
+            self.behaves(fault, route)
+            yield
+            self.behaves("")
+
+    @contextmanager
+    def holding(self, route: str, *, acts_first: bool) -> Iterator[None]:
+        """The next request of this route is answered when the block ends, and only then acted upon unless it was."""
+        box, leave, handle = self.box, threading.Event(), self.box._handle
+
+        def handling(entry: Route, request: Request) -> Answer:
+            if f"{entry.method} {entry.label}" != route:
+                return handle(entry, request)
+            box._handle = handle  # type: ignore[method-assign]
+            answer = handle(entry, request) if acts_first else None
+            leave.wait(PATIENCE_S)
+            return answer or handle(entry, request)
+
+        box._handle = handling  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            leave.set()
 
     def delete(self, workout_id: str) -> None:
         self.box.change(self.email, "delete", workout_id, "")

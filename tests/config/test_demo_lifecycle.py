@@ -6,11 +6,12 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.patience import until
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "TESTING", "CREDENTIAL_KEYS", "SANDBOX_PORT", "RUN_DIR"}
@@ -36,7 +37,7 @@ class Runs:
     def start(self) -> None:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(self.command(), cwd=ROOT, env=self.env, stdout=output, stderr=output)
-        wait_until(lambda: "Ctrl-C" in self.said() or self.ended(), START_S, self.said)
+        until(lambda: "Ctrl-C" in self.said() or self.ended(), words=self.said, within_s=START_S)
         assert not self.ended(), self.said()
 
     def once(self, *options: str) -> subprocess.CompletedProcess[str]:
@@ -135,13 +136,6 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def wait_until(done: Callable[[], bool], timeout_s: float, words: Callable[[], str]) -> None:
-    end = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < end, words()
-        time.sleep(0.05)
 
 
 def _two_free_ports() -> int:

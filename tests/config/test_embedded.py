@@ -24,7 +24,7 @@ def test_stale_processes_are_ended_and_others_left_alone(tmp_path: Path) -> None
         (tmp_path / "pids" / "gone").write_text("999999999 python manage.py gone")
         (tmp_path / "pids" / "broken").write_text("")
         assert children.end_stale(tmp_path, timeout_s=5) == ["stale"]
-        assert stale.process.wait(5) != 0
+        assert stale.process.wait(60) != 0
         assert bystander.poll() is None
         assert list((tmp_path / "pids").iterdir()) == []
     finally:

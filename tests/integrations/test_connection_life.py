@@ -1,11 +1,8 @@
 """What becomes of a connection: lost and found again, paused, resumed, disconnected."""
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection as database
 from django.db import connections, transaction
 from django.db.models.functions import Now
 
@@ -23,6 +20,7 @@ from integrations.sandbox import RunningSandbox
 from integrations.services import activating, connecting, logging_in, scheduling
 from integrations.timing import seconds, timing
 from tests.integrations.logins import BEN, CHEN, LOGIN, Session, State, begin, connect, connection_of, in_parallel
+from tests.patience import somebody_waits_for_us, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -170,7 +168,7 @@ def test_a_run_that_ends_while_its_connection_is_paused_stays_as_it_ended(
         with transaction.atomic():
             SyncJob.objects.filter(pk=job.pk).update(status="succeeded", finished_at=Now())
             paused = pool.submit(paused_elsewhere, stream.connection, coach)
-            until(somebody_waits_for_a_lock)
+            until(somebody_waits_for_us)
         assert paused.result()
     job.refresh_from_db()
     assert job.status == SyncJob.Status.SUCCEEDED
@@ -181,17 +179,3 @@ def paused_elsewhere(connection: Connection, actor: User) -> bool:
         return connecting.pause(connection, actor=actor)
     finally:
         connections.close_all()
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with database.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Look again every few milliseconds; a test that hangs here fails after ten seconds."""
-    ends = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < ends
-        time.sleep(0.005)

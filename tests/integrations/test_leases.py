@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,13 +24,13 @@ from integrations.sandbox import RunningSandbox
 from integrations.services import concluding, reaping, scheduling
 from tests.integrations import library
 from tests.integrations.library import ACCOUNT, READING, there
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = "import django; django.setup(); from integrations.services import syncing; syncing.run({})"
 SCALE = 0.02  # a lease of 2.4 s
-PATIENCE_S = 60
 PAGE = 10
 Status = SyncJob.Status
 
@@ -41,13 +40,6 @@ def start_worker(job: SyncJob) -> subprocess.Popen[bytes]:
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database.settings_dict['NAME']}").geturl()
     elsewhere = {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": url, "TIME_SCALE": str(SCALE)}
     return subprocess.Popen([sys.executable, "-c", WORKER.format(job.pk)], env=os.environ | elsewhere, cwd=ROOT)
-
-
-def wait_until(holds: Callable[[], object], *, every_s: float = 0.005) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(every_s)
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
@@ -69,11 +61,11 @@ def test_a_sync_whose_worker_is_killed_again_and_again_ends_complete(
             time.sleep(0.005)
         os.kill(worker.pid, signal.SIGKILL)
         assert worker.wait() == -signal.SIGKILL, "it was still at work"
-        wait_until(reaping.reap)
+        until(reaping.reap)
         job.refresh_from_db()
         assert (job.status, job.reaped, job.error_code) == (Status.QUEUED, kill, "worker_lost")
         assert Workout.objects.count() == WorkoutRevision.objects.count() == job.created_n
-        wait_until(SyncJob.objects.unheard().exists)
+        until(SyncJob.objects.unheard().exists)
     garmin["garmin"].set_fault(ACCOUNT, "", on=READING)
     assert start_worker(job).wait(PATIENCE_S) == 0
     job.refresh_from_db()

@@ -1,7 +1,6 @@
 """When runs begin: for whom there are streams, what the ticks queue, and that two ticks at once do no harm."""
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from integrations import tasks, ticks
 from integrations.models import Connection, Provider, ProviderMode, SyncJob, SyncStream, Tick
 from integrations.services import concluding, scheduling
 from tests.integrations.broker import taken
+from tests.patience import somebody_waits_for_us, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,23 +148,12 @@ def test_many_ticks_at_once_queue_each_stream_once(garmin_provider: Provider) ->
     assert set(SyncJob.objects.values_list("attempts", flat=True)) == {1}
 
 
-def wait_until_somebody_waits_for_us() -> None:
-    end = time.monotonic() + 10
-    with database.cursor() as cursor:
-        while time.monotonic() < end:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
-            if cursor.fetchone():
-                return
-            time.sleep(0.005)
-    raise AssertionError("nobody came")
-
-
 def test_a_tick_that_meets_a_click_adds_nothing(stream: SyncStream) -> None:
     inserted = threading.Event()
     seen: list[int] = []
 
     def tick() -> None:
-        inserted.wait(10)
+        inserted.wait(60)
         seen.extend(SyncStream.objects.queue_due(10))  # waits for the click's commit
         database.close()
 
@@ -173,7 +162,7 @@ def test_a_tick_that_meets_a_click_adds_nothing(stream: SyncStream) -> None:
     with transaction.atomic():
         job = scheduling.request_sync(stream, trigger=SyncJob.Trigger.MANUAL)
         inserted.set()
-        wait_until_somebody_waits_for_us()
+        until(somebody_waits_for_us)
     ticker.join()
     assert seen == [job.pk]
     assert SyncJob.objects.count() == 1
