@@ -13,6 +13,7 @@ from config import errors
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 JSON = "application/json"
+OF_THE_BODY = {"Content-Type", "Content-Length"}
 
 
 class AnswersMiddleware:
@@ -31,10 +32,10 @@ class AnswersMiddleware:
 
 
 def _shaped(response: HttpResponse) -> HttpResponse:
-    """Every error in the one shape, whoever made it."""
+    """Every error in the one shape, whoever made it, and sent with all that it was to be sent with."""
     if response.status_code < 400 or response.headers.get("Content-Type", "").startswith(JSON):
         return response
-    kept = {name: response[name] for name in ("Allow", "Retry-After", "WWW-Authenticate") if name in response}
+    kept = {name: value for name, value in response.headers.items() if name not in OF_THE_BODY}
     return problems.answer(response.status_code, headers=kept)
 
 

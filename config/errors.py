@@ -99,12 +99,14 @@ def too_many_requests(request: HttpRequest, exception: Exception | None = None) 
 
 
 def not_allowed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Django's answer is an empty page."""
+    """Django's answer is an empty page. What it is sent with stays."""
     if response.content:
         return response
     page = answer(request, 405)
-    page.headers["Allow"] = response.headers.get("Allow", "")
-    return page
+    response.content = page.content
+    response.headers["Content-Type"] = page.headers["Content-Type"]
+    response.headers["Content-Length"] = str(len(page.content))
+    return response
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

@@ -62,6 +62,7 @@ class IntakeMiddleware:
         with tracing.trace(request.headers.get(tracing.HEADER, ""), ip=ip) as trace_id:
             response = self._answer(request)
             response.headers[tracing.HEADER] = trace_id
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
             if response.status_code != 200:  # of the others a row tells, under the same trace id
                 log.info("webhook", status=response.status_code)
             return response
