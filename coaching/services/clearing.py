@@ -12,14 +12,13 @@ from django.utils import timezone
 from coaching.models import ActivityFile, Upload
 
 AGE = timedelta(hours=1)  # until then its row may still be on its way
-MONTH = timedelta(days=31)
 BATCH = 500
 
 
 def clear_strays() -> int:
     """Delete strays of this month and the last one. Returns how many. Safe in parallel, and to run twice."""
     now = timezone.now()
-    months = sorted({f"{moment:%Y/%m}" for moment in (now, now - MONTH)})
+    months = [f"{moment:%Y/%m}" for moment in (now.replace(day=1) - timedelta(days=1), now)]
     strays = (path for month in months for path in _strays(month))
     return sum(_cleared(path, now - AGE) for path in strays)
 

@@ -32,9 +32,14 @@ def ride(*, hours: float = 12, started_at: datetime = START) -> bytes:
         body += struct.pack("<BIIIIB", 2, start + lap[-1], start + lap[0], len(lap) * 1000, len(lap) * 830, 131)
     body += _defined(3, 18, ((253, "I", 0x86), (2, "I", 0x86), (8, "I", 0x86), (9, "I", 0x86), (5, "B", 0x00)))
     body += struct.pack("<BIIIIB", 3, start + seconds, start, seconds * 1000, seconds * 830, 2)
+    return framed(bytes(body))
+
+
+def framed(body: bytes) -> bytes:
+    """With a head and a check sum that are right: what is refused then is what is in it."""
     head = struct.pack("<BBHI4s", 14, 0x20, 2132, len(body), b".FIT")
     whole = head + struct.pack("<H", crc(head)) + body
-    return bytes(whole + struct.pack("<H", crc(whole)))
+    return whole + struct.pack("<H", crc(whole))
 
 
 def _sample(start: int, second: int) -> tuple[int, ...]:

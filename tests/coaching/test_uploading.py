@@ -17,15 +17,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from coaching.files import fit_frames, packed, reading
+from coaching.files import packed, reading
 from coaching.files.shapes import Budget, FileActivity, FileRefused
 from coaching.models import Activity, ActivityDetail, ActivityFile, CoachingLink, DailyTotal, Match, Scope, Upload
 from coaching.services import parsing
 from integrations.models import DomainEvent
 from integrations.records import Sport
-from integrations.sandbox.fitfile import crc as slow_crc
 from tests.coaching.activity_world import START, gpx, run_file, stored, tcx
-from tests.coaching.long_ride import crc, ride
+from tests.coaching.long_ride import crc, framed
 from tests.coaching.uploads import bring, kept_files, upload, zipped
 from tests.coaching.world import offer
 
@@ -52,12 +51,12 @@ def read(content: bytes) -> FileActivity:
     return reading.read(content, reading.budget_for(content))
 
 
-def refused(content: bytes, *, name: str = "file.fit", within_s: float = 2) -> str:
+def refused(content: bytes, *, name: str = "file.fit") -> str:
     """The code; whatever it is, it comes within two seconds of a processor."""
     begun = time.thread_time()
     with pytest.raises(FileRefused) as caught:
         [reading.read(loose.content, reading.budget_for(content)) for loose in reading.files_in(name, content)]
-    assert time.thread_time() - begun < within_s
+    assert time.thread_time() - begun < 2
     return caught.value.code
 
 
@@ -119,13 +118,6 @@ def _claims_four_gigabytes() -> bytes:
     good[4:8] = b"\xff\xff\xff\xff"
     good[12:14] = struct.pack("<H", crc(bytes(good[:12])))
     return bytes(good)
-
-
-def framed(body: bytes) -> bytes:
-    """With a head and a check sum that are right: what is refused then is what is in it."""
-    head = struct.pack("<BBHI4s", 14, 0x20, 2132, len(body), b".FIT")
-    whole = head + struct.pack("<H", crc(head)) + body
-    return whole + struct.pack("<H", crc(whole))
 
 
 def _a_million_fields() -> bytes:
@@ -195,8 +187,12 @@ def test_damaged_files_are_refused_or_read_and_never_crash(damage: bytes, at: in
 
 
 def test_millions_of_elements_take_no_more_than_their_time() -> None:
-    most_s = reading.ONE_FILE_S + 2
-    assert refused(b"<gpx>" + b"<a/>" * 4_000_000 + b"</gpx>", within_s=most_s) in {"too_slow", "gpx_no_times"}
+    """What a budget allows is what is spent, however much there is to read: here a hundredth of it."""
+    content, begun = b"<gpx>" + b"<a/>" * 4_000_000 + b"</gpx>", time.thread_time()
+    with pytest.raises(FileRefused) as caught:
+        reading.read(content, Budget(0.1))
+    assert caught.value.code == "too_slow"
+    assert time.thread_time() - begun < 1
 
 
 @pytest.mark.parametrize("content", [run_file(), gpx(POINTS), tcx(LAPS)], ids=["fit", "gpx", "tcx"])
@@ -205,52 +201,12 @@ def test_a_budget_that_is_spent_ends_the_reading(content: bytes) -> None:
         reading.read(content, Budget(0))
 
 
-def test_a_ride_of_twelve_hours_with_every_sensor_is_read_whole() -> None:
-    """Within its budget many times over, and each second of it where it belongs."""
-    content = ride(hours=12)
-    budget = Budget(reading.ONE_FILE_S)
-    found = reading.read(content, budget)
-    budget.spend()
-    assert (len(content) > 2_500_000, len(found.points), len(found.laps)) == (True, 43_200, 36)
-    assert (found.sport, found.started_at, found.duration_s, found.device) == (Sport.CYCLING, START, 43_200, "3300124")
-    for second in (0, 1, 30_001, 43_199):
-        point = found.points[second]
-        assert point.at == START + timedelta(seconds=second)
-        assert (point.heart_rate, point.speed_mps, point.power_w) == (120 + second % 30, 8.3, 180 + second % 90)
-        assert point.distance_m == pytest.approx(second * 8.3)
-
-
 def test_a_twelve_hour_track_of_either_text_format_is_read_whole() -> None:
     track = gpx([(START + timedelta(seconds=second), second * 8.3, 120) for second in range(43_200)])
     found = reading.read(track, Budget(reading.ONE_FILE_S))
     assert (len(found.points), found.duration_s) == (43_200, 43_199)
     laps = [(START + timedelta(hours=hour), 3600, 30_000, 140) for hour in range(12)]
     assert reading.read(tcx(laps), Budget(reading.ONE_FILE_S)).duration_s == 43_200
-
-
-def test_files_in_a_chain_are_read_as_one() -> None:
-    """Some watches write one behind the other; each has its own check sum."""
-    second = run_file(START + timedelta(hours=1), minutes=1)
-    assert len(read(run_file(minutes=1) + second).points) == 120
-    assert refused(run_file(minutes=1) + second[:-1] + bytes([second[-1] ^ 1])) == "fit_invalid"
-
-
-@given(st.binary(max_size=300))
-@hypothesis_settings(max_examples=100, deadline=None)
-def test_the_check_sum_two_bytes_at_a_time_is_that_of_the_format(content: bytes) -> None:
-    assert fit_frames.check_sum(content, Budget(10)) == slow_crc(content)
-
-
-def test_what_nobody_asks_for_is_skipped_and_the_rest_stands_where_it_stood() -> None:
-    """A message of an unknown kind, with developer fields around it, between two samples."""
-    stamp = 1_163_917_800
-    record = struct.pack("<BBBHB", 0x40, 0, 0, 20, 4) + bytes([0, 4, 0x85, 253, 4, 0x86, 39, 2, 0x84, 3, 1, 2])
-    unknown = struct.pack("<BBBHB", 0x61, 0, 0, 0xFF00, 3) + bytes([1, 3, 2, 253, 4, 0x86, 9, 5, 13, 1, 7, 2, 0])
-    sample = struct.pack("<BiIHB", 0, 5, stamp, 7, 141)
-    later = struct.pack("<BiIHB", 0, 5, stamp + 60, 7, 143)
-    found = read(framed(record + sample + unknown + b"\x01" + bytes(14) + later))
-    assert [point.heart_rate for point in found.points] == [141, 143]
-    assert found.duration_s == 60
 
 
 def _bomb() -> bytes:
