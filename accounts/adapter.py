@@ -37,7 +37,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
             newcomers.make_way(cleaned)
         return cleaned
 
-    def new_user(self, request: HttpRequest) -> User:
+    def new_user(self, _request: HttpRequest) -> User:
         """Who signs up on a German page is spoken to in German from the first mail on."""
         spoken = (get_language() or "").partition("-")[0]
         return User(language=spoken if spoken in Language.values else Language.ENGLISH)

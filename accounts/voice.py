@@ -1,9 +1,11 @@
-"""Sentences of allauth's whose German speaks to strangers: marked here, so that our catalogue says them to friends."""
+"""Texts of allauth's whose German speaks to strangers or spells otherwise: marked here, our catalogue says them."""
 
 from django.utils.translation import gettext_noop as _
 
 # Word for word as in allauth's own templates and code; our catalogue is asked before its.
 SENTENCES = (
+    _("Change Email"),
+    _("Email Address"),
     _("A third-party account from %(provider)s has been connected to your account."),
     _("A third-party account from %(provider)s has been disconnected from your account."),
     _("An error occurred while attempting to login via your third-party account."),

@@ -23,6 +23,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
+from coaching.services import inviting
 from integrations import events
 from tests.test_tenancy import belongings
 
@@ -153,7 +154,8 @@ def test_no_page_says_a_word_of_english(
     client = entered({"coach": coach, "athlete": athlete, "stranger": stranger}.get(who))
     read = 0
     wrong: set[tuple[str, str]] = set()
-    for address in pages(belongings):
+    _, token = inviting.invite(coach, "friend@example.org")
+    for address in [*pages(belongings), reverse("coaching:arrive", args=[token])]:
         for answer in answers(client, address):
             read += 1
             assert '<html lang="de"' in answer.text or "<html" not in answer.text, address

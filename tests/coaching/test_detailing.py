@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts.models import User
 from coaching import policies, tasks
@@ -180,6 +181,18 @@ def test_one_that_is_gone_at_the_provider_has_no_details_and_is_not_asked_for_ag
     assert look.state == State.READY
     assert look.details.laps == ()
     assert account.calls(SPLITS) == 1
+
+
+def test_what_a_worker_found_out_is_told_in_the_readers_language(
+    athlete: User, ridden: Activity, account: Account, no_repeats: None
+) -> None:
+    """One coach may read it in German and the athlete in English: it was asked for once."""
+    account.behaves("500")
+    with override("de"):
+        detailing.read(ridden.pk, athlete.pk)
+        told = shown(ridden, athlete).words
+    assert told == "Garmin Connect antwortet gerade nicht. Sieh in einer Minute noch einmal nach."
+    assert shown(ridden, athlete).words == "Garmin Connect does not answer just now. Look again in a minute."
 
 
 def test_a_login_that_ran_out_is_told(athlete: User, ridden: Activity) -> None:
