@@ -1,42 +1,28 @@
 """What every provider folder keeps to. Each test runs for each folder the registry finds; nobody lists them here."""
 
 import inspect
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
-import requests
-from django.conf import settings
 
-from integrations import errors, oauth, providers, registry, signatures
+from integrations import errors, providers, registry, signatures
 from integrations.records import ProviderEvent
-from integrations.resilience.gateway import Gateway, Hooks
-from integrations.resilience.policies import Policies
-from integrations.resilience.state import SharedState
-from integrations.sandbox import RunningSandbox, running
 from integrations.spec import (
     UNSIGNED,
-    Adapter,
     Capability,
-    Grant,
-    OAuthClient,
-    OAuthLogin,
     Part,
-    ProviderSpec,
-    Raw,
-    RawPage,
     RevokingLogin,
     Webhooks,
 )
+from tests.contract import SLUGS, each_provider, spec
 from tests.integrations.doubles.sender import webhooks as sender
 
-SLUGS = list(registry.specs())
 WITH_LOGIN = [slug for slug, spec in registry.specs().items() if spec.credential_fields]
 WITH_OAUTH = [slug for slug, spec in registry.specs().items() if spec.oauth]
 HEADINGS = ["Overview", "Prerequisites", "Configuration", "API", "Errors", "Testing", "Monitoring"]
@@ -61,12 +47,10 @@ JUDGEMENTS = {
     Capability.WORKOUTS_WRITE: {"unsupported", "warnings"},
     Capability.ACTIVITIES_READ: {"validate_activity"},
 }
-MOST_PAGES = 50
 EVERY_ERROR = [errors.IntegrationError]
 for kind in EVERY_ERROR:
     EVERY_ERROR.extend(kind.__subclasses__())
 
-each_provider = pytest.mark.parametrize("slug", SLUGS)
 WITH_WEBHOOKS = [slug for slug, spec in registry.specs().items() if spec.can(Capability.WEBHOOKS)]
 each_webhooks = pytest.mark.parametrize(  # the tests' own sender keeps to it as well
     "webhooks", [*(registry.webhooks(slug) for slug in WITH_WEBHOOKS), sender], ids=[*WITH_WEBHOOKS, "sender"]
@@ -75,10 +59,6 @@ each_webhooks = pytest.mark.parametrize(  # the tests' own sender keeps to it as
 
 def folder(slug: str) -> Path:
     return Path(providers.__path__[0]) / slug
-
-
-def spec(slug: str) -> ProviderSpec:
-    return registry.spec_for(slug)
 
 
 def test_the_registry_finds_garmin() -> None:
@@ -290,156 +270,3 @@ def test_a_broken_folder_is_named_in_one_line(breaks: Callable[[Path], None], co
     assert line.startswith("integrations/providers/copied/provider.py")
     assert BREAKS[breaks] in line
     assert "\n" not in line
-
-
-# --- its sandbox
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    with running() as started:
-        yield started
-
-
-def gateway_to(sandbox: RunningSandbox, slug: str) -> Gateway:
-    state = SharedState(settings.REDIS_URL)
-    return Gateway(slug, base_urls=sandbox.base_urls(slug), policies=Policies(), state=state, hooks=Hooks())
-
-
-def log_in(sandbox: RunningSandbox, slug: str, *, mfa: bool) -> Grant:
-    """Through the login form, code included, as a person does."""
-    person = next(row for row in sandbox[slug].accounts() if row["mfa"] is mfa)
-    by_kind = {"email": person["email"], "password": person["password"]}
-    login = registry.login_class(slug)(gateway_to(sandbox, slug))
-    answer = login.begin({field.name: by_kind[field.kind] for field in spec(slug).credential_fields})
-    assert isinstance(answer, Grant) is not mfa
-    if not isinstance(answer, Grant):
-        state = json.loads(json.dumps(dict(answer.state)))  # it is sealed meanwhile, and another process goes on
-        code = next(row["code"] for row in sandbox[slug].accounts() if row["email"] == person["email"])
-        answer = registry.login_class(slug)(gateway_to(sandbox, slug)).answer(state, code)
-    assert isinstance(answer, Grant)
-    assert not any(secret in repr(answer) for secret in answer.secrets.values())
-    return answer
-
-
-def adapter_with(grant: Grant, sandbox: RunningSandbox, slug: str) -> Adapter:
-    return registry.adapter_class(slug)(gateway_to(sandbox, slug), grant.secrets, "contract")
-
-
-def walk(read: Callable[[int], RawPage]) -> Iterator[Raw]:
-    start: int | None = 0
-    for _ in range(MOST_PAGES):
-        if start is None:
-            return
-        page = read(start)
-        yield from page.items
-        start = page.next_start
-    raise AssertionError("the listing has no end")
-
-
-@each_provider
-def test_the_sandbox_answers_for_every_address(slug: str, sandbox: RunningSandbox) -> None:
-    assert set(sandbox.base_urls(slug)) == set(spec(slug).base_urls)
-    assert sandbox[slug].slug == slug
-    assert sandbox[slug].label == spec(slug).label
-    assert sandbox[slug].accounts()
-
-
-@pytest.mark.parametrize("mfa", [False, True])
-@pytest.mark.parametrize("slug", WITH_LOGIN)
-def test_a_login_gives_an_account_and_tokens_that_are_renewed(slug: str, sandbox: RunningSandbox, *, mfa: bool) -> None:
-    grant = log_in(sandbox, slug, mfa=mfa)
-    login, translator = registry.login_class(slug)(gateway_to(sandbox, slug)), registry.translator(slug)
-    renewed = login.renew(grant.secrets)
-    assert renewed.secrets != grant.secrets
-    accounts = [translator.to_account(adapter_with(held, sandbox, slug).account()) for held in (grant, renewed)]
-    assert accounts[0] == accounts[1] == registry.validator(slug).validate_account(accounts[0])
-    assert accounts[0].external_id
-    with pytest.raises(errors.AuthenticationError) as caught:
-        login.renew({name: f"{value}x" for name, value in grant.secrets.items()})
-    assert caught.value.code == "invalid_grant"
-
-
-def oauth_login(sandbox: RunningSandbox, slug: str, *, secret: str = "") -> OAuthLogin:
-    client_id, known = sandbox[slug].client or ("", "")
-    return registry.oauth_login_class(slug)(gateway_to(sandbox, slug), OAuthClient(client_id, secret or known))
-
-
-def say_yes(sandbox: RunningSandbox, slug: str) -> Grant:
-    """On the sandbox's own page, with every box as it stands, and then the exchange."""
-    endpoints, back, verifier = spec(slug).oauth, "http://127.0.0.1:9/back/", oauth.new_verifier()
-    assert endpoints
-    there = oauth.authorize_url(
-        endpoints, base_url=sandbox.base_urls(slug)["authorize"], client_id=(sandbox[slug].client or ("", ""))[0],
-        redirect_uri=back, scopes=endpoints.scopes, state="contract", verifier=verifier if endpoints.pkce else "",
-    )  # fmt: skip
-    assert requests.get(there, timeout=5).ok
-    form = parse_qs(urlsplit(there).query) | {"allow": list(endpoints.scopes), "answer": ["yes"]}
-    form["account"] = [sandbox[slug].accounts()[0]["email"]]
-    sent = requests.post(there.partition("?")[0], data=form, timeout=5, allow_redirects=False)
-    query = parse_qs(urlsplit(sent.headers["Location"]).query)
-    assert query["state"] == ["contract"]
-    login = oauth_login(sandbox, slug)
-    grant = login.exchange(query["code"][0], redirect_uri=back, verifier=verifier if endpoints.pkce else "")
-    with pytest.raises(errors.AuthenticationError) as caught:
-        login.exchange(query["code"][0], redirect_uri=back, verifier=verifier if endpoints.pkce else "")
-    assert caught.value.code == "invalid_grant", "a code is good once"
-    return grant
-
-
-def grant_of(sandbox: RunningSandbox, slug: str) -> Grant:
-    """However its accounts are connected."""
-    return say_yes(sandbox, slug) if spec(slug).oauth else log_in(sandbox, slug, mfa=False)
-
-
-@pytest.mark.parametrize("slug", WITH_OAUTH)
-def test_a_yes_gives_an_account_and_tokens_that_are_renewed_and_revoked(slug: str, sandbox: RunningSandbox) -> None:
-    grant = say_yes(sandbox, slug)
-    login, translator = oauth_login(sandbox, slug), registry.translator(slug)
-    assert set(grant.scopes) >= set(spec(slug).oauth.scopes)  # type: ignore[union-attr]
-    assert not any(secret in repr(grant) for secret in grant.secrets.values())
-    renewed = login.renew(grant.secrets)
-    assert renewed.secrets != grant.secrets
-    account = translator.to_account(adapter_with(renewed, sandbox, slug).account())
-    assert account == registry.validator(slug).validate_account(account)
-    with pytest.raises(errors.ConfigurationError) as wrong:
-        oauth_login(sandbox, slug, secret="wrong").renew(renewed.secrets)
-    assert wrong.value.code == "oauth_client", "our registration is wrong, and nobody's login is over"
-    if isinstance(login, RevokingLogin):
-        login.revoke(renewed.secrets)
-    else:
-        renewed = Grant({name: f"{value}x" for name, value in renewed.secrets.items()}, None)
-    with pytest.raises(errors.AuthenticationError) as caught:
-        login.renew(renewed.secrets)
-    assert caught.value.code == "invalid_grant"
-
-
-@pytest.mark.parametrize("slug", WITH_LOGIN)
-def test_the_sandboxs_library_translates_validates_and_round_trips(slug: str, sandbox: RunningSandbox) -> None:
-    adapter, translator, validator = (
-        adapter_with(log_in(sandbox, slug, mfa=False), sandbox, slug), registry.translator(slug),
-        registry.validator(slug),
-    )  # fmt: skip
-    summaries = [translator.to_summary(raw) for raw in walk(adapter.workout_page)]
-    assert len({summary.external_id for summary in summaries}) == len(summaries) >= 10
-    for summary in summaries:
-        record = validator.validate_workout(translator.to_workout(adapter.workout(summary.external_id)))
-        assert record.external_id == summary.external_id
-        assert validator.unsupported(record) == [], record.name
-        made = translator.to_summary(adapter.create_workout(translator.from_workout(record))).external_id
-        again = validator.validate_workout(translator.to_workout(adapter.workout(made)))
-        assert made != summary.external_id
-        assert again.content() == record.content()
-        adapter.delete_workout(made)
-    assert len(list(walk(adapter.workout_page))) == len(summaries)
-
-
-@pytest.mark.parametrize("slug", [slug for slug in SLUGS if spec(slug).can(Capability.ACTIVITIES_READ)])
-def test_the_sandboxs_activities_translate_and_validate(slug: str, sandbox: RunningSandbox) -> None:
-    adapter, translator, validator = (
-        adapter_with(grant_of(sandbox, slug), sandbox, slug), registry.translator(slug), registry.validator(slug),
-    )  # fmt: skip
-    rows = list(walk(lambda start: adapter.activity_page(start, since=None)))
-    records = [validator.validate_activity(translator.to_activity(raw)) for raw in rows]
-    assert len({record.external_id for record in records}) == len(rows) > 0
-    assert all(record.duration_s > 0 for record in records)

@@ -6,18 +6,12 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import staff
-from accounts.models import AuditEntry, LoginApplication, User
+from accounts.models import AuditEntry, LoginApplication
 from tests.conftest import make_user
 
 SECRET = "canary-of-google-4711"
 ADD = "admin:accounts_loginapplication_add"
 CHANGE = "admin:accounts_loginapplication_change"
-
-
-@pytest.fixture
-def ops(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
 
 
 def values(**changes: str) -> dict[str, str]:

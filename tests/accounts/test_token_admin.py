@@ -17,12 +17,6 @@ def made(coach: User) -> tuple[AccessToken, str]:
     return personal_tokens.make(coach, name="My <b>script</b>", scopes=[TokenScope.LIBRARY_READ], days=7)
 
 
-@pytest.fixture
-def ops(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
-
-
 def page(token: AccessToken) -> str:
     return reverse("admin:accounts_accesstoken_change", args=[token.pk])
 

@@ -17,12 +17,6 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def ops(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
 def delivery(link: CoachingLink, athlete: User, garmin_provider: Provider) -> Delivery:
     """One that failed."""
     target = Connection.objects.create(

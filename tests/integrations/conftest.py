@@ -2,15 +2,20 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from integrations import providers, registry
-from integrations.models import Provider
+from accounts.models import User
+from integrations import credentials, providers, registry
+from integrations.models import Connection, Credential, Provider, ProviderMode, SyncJob, SyncStream
 from integrations.sandbox import RunningSandbox
-from integrations.spec import Part
+from integrations.spec import Grant, Part
+from tests.integrations.admin_pages import CANARY
 from tests.sandboxes import point_at
 
 DOUBLES = str(Path(__file__).parent / "doubles")
@@ -39,3 +44,47 @@ def strava(sandbox: RunningSandbox, db: None) -> RunningSandbox:
     provider, _ = Provider.objects.get_or_create(slug="strava", defaults={"name": "Strava"})
     point_at(provider, sandbox)
     return sandbox
+
+
+@pytest.fixture
+def connection(athlete: User, garmin_provider: Provider) -> Connection:
+    """At Garmin, with tokens that end tomorrow."""
+    made = Connection.objects.create(
+        user=athlete, provider=garmin_provider, status=Connection.Status.ACTIVE, external_account_id="42"
+    )
+    grant = Grant({"access": CANARY, "refresh": CANARY}, timezone.now() + timedelta(days=1))
+    credentials.store(made, grant, kind=Credential.Kind.SESSION)
+    return made
+
+
+@pytest.fixture
+def stream(connection: Connection) -> SyncStream:
+    return SyncStream.objects.create(connection=connection, resource="workouts")
+
+
+@pytest.fixture
+def job(stream: SyncStream) -> SyncJob:
+    return SyncJob.objects.create(
+        stream=stream, status=SyncJob.Status.RUNNING, lease_token="1" * 32, lease_until=timezone.now()
+    )
+
+
+@pytest.fixture
+def rotating(rotator: Any, athlete: User) -> Connection:
+    """An active connection to it, with fresh tokens."""
+    provider = Provider.objects.create(slug="rotator", name="Rotator", mode=ProviderMode.ENABLED)
+    connection = Connection.objects.create(
+        user=athlete, provider=provider, status=Connection.Status.ACTIVE, external_account_id="7"
+    )
+    credentials.store(connection, rotator.grant(), kind=Credential.Kind.OAUTH2)
+    return connection
+
+
+@pytest.fixture
+def with_pkce(strava: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """Strava as if it offered PKCE; its sandbox checks a challenge that it was given."""
+    spec = registry.spec_for("strava")
+    assert spec.oauth
+    wanted = replace(spec, oauth=replace(spec.oauth, pkce=True))
+    monkeypatch.setattr(registry, "specs", lambda: {"strava": wanted})
+    return strava

@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.models import User
 from integrations.models import Connection, ConnectSession, Provider
+from integrations.sandbox import RunningSandbox
 from integrations.services import logging_in
 
 ADA, BEN = "athlete1@sandbox.example", "athlete2@sandbox.example"
@@ -37,9 +38,9 @@ def query_of(url: str) -> dict[str, str]:
 
 def decide(url: str, account: str = ADA, *, answer: str = "yes", allow: tuple[str, ...] = SCOPES) -> str:
     """What the person does on the provider's page; returns the address he is sent back to."""
-    assert requests.get(url, timeout=5).ok
+    assert requests.get(url, timeout=60).ok
     form = query_of(url) | {"account": account, "answer": answer, "allow": allow}
-    sent = requests.post(url.partition("?")[0], data=form, timeout=5, allow_redirects=False)
+    sent = requests.post(url.partition("?")[0], data=form, timeout=60, allow_redirects=False)
     assert sent.status_code == 302, sent.text
     return str(sent.headers["Location"])
 
@@ -73,3 +74,11 @@ def connection_of(user: User) -> Connection:
 
 def strava_row() -> Provider:
     return Provider.objects.get(slug="strava")
+
+
+def only() -> ConnectSession:
+    return ConnectSession.objects.get()
+
+
+def calls(strava: RunningSandbox) -> int:
+    return strava["strava"].count(TOKEN)

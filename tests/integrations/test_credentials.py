@@ -1,15 +1,11 @@
 """Renewal: one call a version whoever asks, nothing lost, and no connection ended by a burst or an outage."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import F
 from django.test import override_settings
 from django.utils import timezone
 
@@ -18,55 +14,15 @@ from integrations import credentials, errors, vault
 from integrations.client import client_for
 from integrations.credentials import Held, TokenBusy
 from integrations.encryption import new_key
-from integrations.models import Connection, Credential, DomainEvent, Provider, ProviderMode, SyncStream
+from integrations.models import Connection, Credential, DomainEvent, Provider, SyncStream
 from integrations.sandbox import RunningSandbox
 from integrations.spec import Grant
 from tests.coaching.world import connect
-
-WORKERS = 20
+from tests.integrations.renewals import age, at_once, expire
 
 
 class Killed(BaseException):
     """The worker is gone: nothing after it runs, as after kill -9."""
-
-
-@pytest.fixture
-def rotating(rotator: Any, athlete: User) -> Connection:
-    """An active connection to it, with fresh tokens."""
-    provider = Provider.objects.create(slug="rotator", name="Rotator", mode=ProviderMode.ENABLED)
-    connection = Connection.objects.create(
-        user=athlete, provider=provider, status=Connection.Status.ACTIVE, external_account_id="7"
-    )
-    credentials.store(connection, rotator.grant(), kind=Credential.Kind.OAUTH2)
-    return connection
-
-
-def age(connection: Connection, by: timedelta) -> Credential:
-    """As if `by` had passed since the tokens came."""
-    moments = ["issued_at", "refreshed_at", "expires_at", "refresh_failed_at", "lease_until"]
-    Credential.objects.filter(connection=connection).update(**{name: F(name) - by for name in moments})
-    return Credential.objects.get(connection=connection)
-
-
-def expire(connection: Connection) -> Credential:
-    return age(connection, timedelta(hours=2))
-
-
-def at_once(work: Callable[[], Any], times: int = WORKERS) -> list[Any]:
-    """`work` in that many threads that start together; an exception stands in the list for its result."""
-    barrier = Barrier(times)
-
-    def run(_: int) -> Any:
-        barrier.wait()
-        try:
-            return work()
-        except errors.IntegrationError as exc:
-            return exc
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(run, range(times)))
 
 
 def one_fresh_renewal_a_round(connection: Connection, site: Any, rounds: int) -> None:
@@ -79,7 +35,6 @@ def one_fresh_renewal_a_round(connection: Connection, site: Any, rounds: int) ->
         assert (site.calls, site.refused) == (number, 0)
 
 
-@override_settings(TIME_SCALE=0.2)
 def test_twenty_workers_with_one_expired_token_renew_once(rotating: Connection, rotator: Any) -> None:
     rotator.takes_s = 0.03
     one_fresh_renewal_a_round(rotating, rotator, rounds=5)
@@ -88,13 +43,11 @@ def test_twenty_workers_with_one_expired_token_renew_once(rotating: Connection, 
 
 
 @pytest.mark.soak
-@override_settings(TIME_SCALE=0.2)
 def test_a_hundred_rounds_of_twenty_workers_renew_a_hundred_times(rotating: Connection, rotator: Any) -> None:
     rotator.takes_s = 0.03
     one_fresh_renewal_a_round(rotating, rotator, rounds=100)
 
 
-@override_settings(TIME_SCALE=0.2)
 def test_after_a_401_everybody_who_saw_the_same_version_shares_one_renewal(rotating: Connection, rotator: Any) -> None:
     held = at_once(lambda: credentials.renew(rotating, seen_version=1))
     assert {each.version for each in held} == {2}
@@ -139,8 +92,7 @@ def test_without_a_known_end_a_day_is_assumed(rotating: Connection, rotator: Any
 def test_a_refused_login_is_lost_once_and_loudly(rotating: Connection, rotator: Any) -> None:
     rotator.good = "somebody logged out everywhere"
     expire(rotating)
-    with override_settings(TIME_SCALE=0.2):
-        outcomes = at_once(lambda: credentials.usable(Connection.objects.get(pk=rotating.pk)))
+    outcomes = at_once(lambda: credentials.usable(Connection.objects.get(pk=rotating.pk)))
     assert {type(each) for each in outcomes} == {errors.AuthenticationError}
     assert rotator.calls == 1
     rotating.refresh_from_db()
@@ -177,7 +129,6 @@ def test_a_late_answer_never_overwrites_a_newer_login(rotating: Connection, rota
     assert Credential.objects.get().version == 2
 
 
-@override_settings(TIME_SCALE=0.02)
 def test_a_dead_workers_lease_lapses_and_the_next_one_renews(rotating: Connection, rotator: Any) -> None:
     Credential.objects.update(lease_token="0" * 32, lease_until=timezone.now() + timedelta(seconds=0.1))
     assert credentials.renew(rotating, seen_version=1).version == 2
@@ -241,75 +192,6 @@ def test_who_waits_in_vain_uses_the_old_token_while_it_lasts(rotating: Connectio
     assert (rotator.calls, expired.version) == (0, 1)
 
 
-def test_an_outage_cools_down_and_spares_the_provider(rotating: Connection, rotator: Any) -> None:
-    rotator.fails = errors.ServerError(provider="rotator", status=503)
-    expire(rotating)
-    with pytest.raises(errors.ServerError):
-        credentials.usable(rotating)
-    with pytest.raises(TokenBusy) as busy:
-        credentials.usable(rotating)
-    assert busy.value.code == "token_cooling"
-    assert 25 < (busy.value.retry_after or 0) <= 30
-    assert rotator.calls == 1
-    assert DomainEvent.objects.get(type="credential.renewal_failed").payload == {"code": "server"}
-    rotator.fails = None
-    assert credentials.renew(rotating, seen_version=1, force=True).version == 2
-    assert (Credential.objects.get().refresh_failures, Credential.objects.get().refresh_failed_at) == (0, None)
-
-
-def test_cool_downs_grow(rotating: Connection, rotator: Any) -> None:
-    rotator.fails = errors.TimeoutError(provider="rotator")
-    waits = []
-    for _ in range(6):
-        with pytest.raises(errors.TimeoutError):
-            credentials.renew(rotating, seen_version=1)
-        with pytest.raises(TokenBusy) as busy:
-            credentials.renew(rotating, seen_version=1)
-        waits.append(round(busy.value.retry_after or 0))
-        age(rotating, timedelta(hours=7))
-        Connection.objects.update(failing_days=0)
-    assert waits == [30, 120, 600, 3600, 21600, 21600]
-
-
-def test_an_outage_leaves_a_token_that_still_lasts_in_use(rotating: Connection, rotator: Any) -> None:
-    rotator.fails = errors.ServerError(provider="rotator")
-    age(rotating, timedelta(minutes=50))
-    assert credentials.usable(rotating).version == 1
-    assert rotator.calls == 1
-
-
-def test_four_failing_days_end_a_connection_and_a_burst_does_not(rotating: Connection, rotator: Any) -> None:
-    rotator.fails = errors.ServerError(provider="rotator")
-    for day in range(1, 5):
-        for _ in range(5 if day < 4 else 1):
-            with pytest.raises(errors.ServerError):
-                credentials.renew(rotating, seen_version=1, force=True)
-        rotating.refresh_from_db()
-        assert rotating.failing_days == day
-        assert rotating.status == (Connection.Status.ACTIVE if day < 4 else Connection.Status.NEEDS_REAUTH)
-        age(rotating, timedelta(days=1))
-    assert rotating.status_reason == "renewal_failing"
-
-
-def test_a_success_forgets_the_failing_days(rotating: Connection, rotator: Any) -> None:
-    Connection.objects.update(failing_days=3)
-    credentials.renew(rotating, seen_version=1)
-    rotating.refresh_from_db()
-    assert rotating.failing_days == 0
-
-
-@pytest.mark.parametrize("stop", [errors.CircuitOpenError(), errors.ThrottledError(), errors.ConfigurationError()])
-def test_a_stop_of_our_own_is_no_failure(rotating: Connection, rotator: Any, stop: errors.IntegrationError) -> None:
-    rotator.fails = stop
-    with pytest.raises(type(stop)):
-        credentials.renew(rotating, seen_version=1)
-    kept = Credential.objects.get()
-    assert (kept.refresh_failures, kept.refresh_failed_at, kept.lease_token) == (0, None, None)
-    assert not DomainEvent.objects.filter(type="credential.renewal_failed").exists()
-    rotator.fails = None
-    assert credentials.renew(rotating, seen_version=1).version == 2
-
-
 def test_a_missing_vault_key_changes_no_row(rotating: Connection, rotator: Any) -> None:
     expire(rotating)
     before = Credential.objects.values().get()
@@ -359,40 +241,6 @@ def test_nothing_shows_the_secrets(rotating: Connection) -> None:
     assert held.secrets["refresh"] not in str(Credential.objects.values().get())
 
 
-def test_the_tick_renews_what_ends_soon_or_was_idle_for_a_day(rotating: Connection, rotator: Any) -> None:
-    assert credentials.renew_due() == 0
-    age(rotating, timedelta(minutes=45))
-    assert credentials.renew_due() == 1
-    assert credentials.renew_due() == 0
-    Credential.objects.update(refreshed_at=timezone.now() - timedelta(hours=25))
-    assert credentials.renew_due() == 1
-    assert rotator.calls == 2
-
-
-def test_the_tick_leaves_alone_what_may_not_be_called(rotating: Connection, rotator: Any) -> None:
-    expire(rotating)
-    for barred in ({"status": Connection.Status.PAUSED}, {"status": Connection.Status.NEEDS_REAUTH}):
-        Connection.objects.update(**barred)
-        assert credentials.renew_due() == 0
-    Connection.objects.update(status=Connection.Status.ACTIVE)
-    rotating.provider.mode = ProviderMode.HOLD
-    rotating.provider.save()
-    assert credentials.renew_due() == 0
-    assert rotator.calls == 0
-
-
-def test_the_tick_goes_on_past_one_that_fails_and_spares_it_while_it_cools(rotating: Connection, rotator: Any) -> None:
-    rotator.fails = errors.ServerError(provider="rotator")
-    expire(rotating)
-    assert credentials.renew_due() == 0
-    assert credentials.renew_due() == 0
-    assert rotator.calls == 1
-    age(rotating, timedelta(seconds=31))
-    rotator.fails = None
-    assert credentials.renew_due() == 1
-
-
-@override_settings(TIME_SCALE=0.2)
 def test_twenty_workers_at_garmin_share_one_renewal(
     transactional_db: None, athlete: User, garmin: RunningSandbox, garmin_provider: Provider
 ) -> None:

@@ -18,20 +18,14 @@ from coaching.models import Channel, Notification
 from integrations import events, tasks
 from integrations.models import Connection, DomainEvent, Provider, Tick
 from integrations.services import replaying
+from tests.integrations.admin_pages import lists, page, provider_form, run, staff
 from tests.integrations.broker import taken
-from tests.integrations.test_admin import lists, page, provider_form, run, staff
 
 pytestmark = pytest.mark.django_db
 
 Status = DomainEvent.Status
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ALL = DomainEvent.objects
-
-
-@pytest.fixture
-def ops(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
 
 
 def event(

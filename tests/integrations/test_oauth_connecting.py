@@ -1,6 +1,5 @@
 """Connecting where a person says yes at the provider itself: against Strava's sandbox, through the real pages."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,26 +9,27 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
-from integrations import credentials, oauth, registry, sinks
+from integrations import credentials, oauth, sinks
 from integrations.models import Connection, ConnectSession, Credential, Provider, Resource, SyncStream
 from integrations.sandbox import RunningSandbox
-from integrations.services import connecting, logging_in, scheduling
+from integrations.services import logging_in, scheduling
 from tests.integrations.consenting import (
     ADA,
     BEN,
     CALLBACK,
     CONNECT,
     SCOPES,
-    TOKEN,
     Session,
     State,
     browser,
     call_back,
+    calls,
     come_back,
     connect,
     connection_of,
     decide,
     depart,
+    only,
     query_of,
     strava_row,
     work,
@@ -37,25 +37,6 @@ from tests.integrations.consenting import (
 from tests.integrations.logins import in_parallel
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def with_pkce(strava: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
-    """Strava as if it offered PKCE; its sandbox checks a challenge that it was given."""
-    spec = registry.spec_for("strava")
-    assert spec.oauth
-    wanted = replace(spec, oauth=replace(spec.oauth, pkce=True))
-    monkeypatch.setattr(registry, "specs", lambda: {"strava": wanted})
-    return strava
-
-
-def only() -> ConnectSession:
-    return ConnectSession.objects.get()
-
-
-def calls(strava: RunningSandbox) -> int:
-    return strava["strava"].count(TOKEN)
-
 
 # --- yes
 
@@ -255,119 +236,6 @@ def test_the_bad_page_says_what_to_do_and_repeats_nothing(strava: RunningSandbox
     assert b"canary-code" not in page.content
     assert b"<script>x" not in page.content
     assert "no-store" in page["Cache-Control"]
-
-
-# --- B32: no
-
-
-def test_a_no_is_friendly_and_leaves_no_connection(strava: RunningSandbox, athlete: User) -> None:
-    client = browser(athlete)
-    status, session = come_back(client, decide(depart(client), answer="no"))
-    assert session
-    assert (status, session.status, session.error_code) == (302, Session.FAILED, "consent_refused")
-    assert not Connection.objects.exists()
-    assert calls(strava) == 0
-    assert b"You did not allow it" in client.get(f"/connections/sessions/{session.public_id}/").content
-
-
-@pytest.mark.parametrize("error", ["server_error", "x" * 5000, "<script>"])
-def test_another_error_ends_the_attempt(strava: RunningSandbox, athlete: User, error: str) -> None:
-    client = browser(athlete)
-    state = query_of(depart(client))["state"]
-    assert call_back(client, {"state": state, "error": error, "code": "abc"}) == 302
-    assert (only().status, only().error_code) == (Session.FAILED, "odd_callback")
-    assert calls(strava) == 0
-
-
-# --- B33: the code
-
-
-@pytest.mark.parametrize("code", ["", "x" * 5000, "a b", "a\nb", "é", "\x7f"])
-def test_what_is_no_code_is_sent_nowhere_and_uses_the_state_up(
-    strava: RunningSandbox, athlete: User, code: str
-) -> None:
-    client = browser(athlete)
-    back = query_of(decide(depart(client)))
-    assert call_back(client, back | {"code": code}) == 400
-    assert call_back(client, back) == 400
-    assert calls(strava) == 0
-
-
-def test_a_used_code_with_a_new_state_is_one_call_and_no_connection(strava: RunningSandbox, athlete: User) -> None:
-    first = browser(athlete)
-    back = query_of(decide(depart(first)))
-    connecting.give_up(only())
-    requested = query_of(decide(depart(first)))
-    call_back(first, requested)
-    work()
-    connecting.disconnect(connection_of(athlete), actor=athlete, purge=False)
-    before = calls(strava)
-    state = query_of(depart(first))["state"]
-    assert call_back(first, {"state": state, "code": requested["code"], "scope": back["scope"]}) == 302
-    session = work()
-    assert session
-    assert (session.status, session.error_code, session.sealed) == (Session.FAILED, "code_refused", "")
-    assert calls(strava) == before + 1
-    assert not Connection.objects.live().exists()
-
-
-@pytest.mark.parametrize("fault", ["token-503", "drop", "drop-after", "truncated", "html"])
-def test_a_code_is_never_sent_twice_whatever_the_answer(strava: RunningSandbox, athlete: User, fault: str) -> None:
-    client = browser(athlete)
-    back = query_of(decide(depart(client)))
-    strava["strava"].set_fault("*", fault, on=f"POST {TOKEN}")
-    call_back(client, back)
-    session = work()
-    work()
-    assert session
-    assert session.status == Session.FAILED
-    assert session.error_code in {"unreachable", "unreadable"}
-    assert calls(strava) == 1
-    assert not Credential.objects.exists()
-
-
-# --- B34: the tokens
-
-
-@pytest.mark.parametrize("fault", ["token-odd", "token-text"])
-def test_half_a_grant_connects_nothing(strava: RunningSandbox, athlete: User, fault: str) -> None:
-    strava["strava"].set_fault("*", fault)
-    assert connect(athlete).error_code == "unreadable"
-    assert not Connection.objects.exists()
-    assert not Credential.objects.exists()
-
-
-@pytest.mark.parametrize("allowed", [(), ("read",)])
-def test_less_than_was_asked_connects_nothing_and_says_so(
-    strava: RunningSandbox, athlete: User, allowed: tuple[str, ...]
-) -> None:
-    client = browser(athlete)
-    _, session = come_back(client, decide(depart(client), allow=allowed))
-    assert session
-    assert (session.status, session.error_code) == (Session.FAILED, "missing_scope")
-    assert not Credential.objects.exists()
-    assert not Connection.objects.exists()
-    page = client.get(f"/connections/sessions/{session.public_id}/").content
-    assert b"missing scope" in page
-    assert b"leave all boxes ticked" in page
-
-
-def test_what_was_granted_counts_and_not_what_the_callback_claims(strava: RunningSandbox, athlete: User) -> None:
-    client = browser(athlete)
-    back = query_of(decide(depart(client), allow=("read",)))
-    call_back(client, back | {"scope": ",".join(SCOPES)})
-    session = work()
-    assert session
-    assert session.error_code == "missing_scope"
-
-
-def test_scopes_of_the_row_are_asked_for(strava: RunningSandbox, athlete: User) -> None:
-    Provider.objects.filter(slug="strava").update(scopes=["read", "activity:read"])
-    away = depart(client := browser(athlete))
-    assert query_of(away)["scope"] == "read,activity:read"
-    _, session = come_back(client, decide(away, allow=("read", "activity:read")))
-    assert session
-    assert session.status == Session.DONE
 
 
 # --- whose account

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry
 from accounts.staff import OPERATE, SECRETS, VIEW, sync_groups
 from integrations.models import Provider, SyncStream
 from tests.conftest import make_user
@@ -20,12 +20,6 @@ from webhooks.services import processing
 LIST = "admin:webhooks_webhookevent_changelist"
 REPLAY = "admin:webhooks_webhookevent_replay"
 WHY = "the fix is out"
-
-
-@pytest.fixture
-def ops(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
 
 
 @pytest.fixture

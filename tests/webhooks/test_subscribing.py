@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry
 from accounts.staff import OPERATE, SECRETS, VIEW
 from config.demo import seeding
 from integrations.models import Connection, Provider
@@ -53,12 +53,6 @@ def endpoint(strava: Provider, live_server: LiveServer, settings: Any) -> Webhoo
 @pytest.fixture
 def box(site: RunningSandbox) -> StravaSandbox:
     return box_of(site, StravaSandbox)
-
-
-@pytest.fixture
-def ops(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
 
 
 def address(endpoint: WebhookEndpoint) -> str:

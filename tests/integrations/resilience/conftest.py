@@ -2,6 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from integrations.sandbox import RunningSandbox
+from tests.integrations.gateway_calls import Garmin
 from tests.integrations.resilience.stub import Stub, running_stub
 from tests.integrations.resilience.world import World
 
@@ -27,3 +29,9 @@ def server() -> Iterator[Stub]:
 def stub(server: Stub) -> Stub:
     vars(server).update(vars(Stub(server.url)))
     return server
+
+
+@pytest.fixture
+def garmin(sandbox: RunningSandbox) -> Garmin:
+    """Garmin's sandbox behind gateways, for those who call."""
+    return Garmin(sandbox)

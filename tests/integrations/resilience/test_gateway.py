@@ -1,4 +1,4 @@
-"""The gateway against a real server: what each answer becomes, who waits how long, and what is never told."""
+"""The gateway against a real server: what each answer becomes, and what is never told."""
 
 import gzip
 import logging
@@ -6,110 +6,19 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import structlog
 
 from integrations import errors
 from integrations.resilience import answers, http
-from integrations.resilience.gateway import DEFAULT_PAUSE_S, LEAST_PAUSE_S, Gateway, Hooks
-from integrations.resilience.policies import Policies, RateLimitPolicy, RetryPolicy
-from integrations.resilience.state import DOWN_FOR_S, SharedState
-from integrations.sandbox import Answer, Request, RunningSandbox, running
+from integrations.resilience.gateway import Gateway
+from integrations.sandbox import Answer, Request
+from tests.integrations.gateway_calls import CREATE, EMAIL, Garmin
 
-EMAIL = "athlete2@sandbox.example"
-PROFILE = "/userprofile-service/socialProfile"
-CREATE = "/workout-service/workout"
-WIDE = {"account": RateLimitPolicy(1000, 1000)}
-NO_REDIS = "redis://127.0.0.1:1/0"
 SECRET = "s3cr3t-Tr0ub4dor"
-ONE_STEP = {
-    "workoutName": "Mine",
-    "sportType": {"sportTypeId": 1, "sportTypeKey": "running"},
-    "workoutSegments": [{"segmentOrder": 1, "workoutSteps": []}],
-}
-
-
-class Clock:
-    """Time that passes by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-class Garmin:
-    """The sandbox with one account's token, and gateways to it whose buckets live on a made-up clock."""
-
-    def __init__(self, sandbox: RunningSandbox) -> None:
-        self.box = sandbox["garmin"]
-        self.urls = sandbox.base_urls("garmin")
-        self.token = self.box.state.grant(EMAIL, "APP")["access_token"]  # type: ignore[attr-defined]
-        self.clock = Clock()
-
-    def gateway(
-        self, limits: dict[str, RateLimitPolicy] | None = None, *, api: str = "", real_time: bool = False
-    ) -> Gateway:
-        """Alone in its process, and it asks once: what is repeated has tests of its own."""
-        policies = Policies(limits=WIDE if limits is None else limits, retry=RetryPolicy(max_attempts=1))
-        return Gateway(
-            "garmin",
-            base_urls=self.urls | ({"api": api} if api else {}),
-            policies=policies,
-            state=SharedState(NO_REDIS, clock=self.clock),
-            hooks=Hooks(trace_id=lambda: "trace-1"),
-            clock=time.monotonic if real_time else self.clock,
-            sleep=self.clock.sleep,
-        )
-
-    def call(self, gateway: Gateway | None = None, *, scope: str = "one", **kwargs: Any) -> Any:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        call = {"method": "GET", "path": PROFILE, "operation": "profile"} | kwargs
-        return (gateway or self.gateway()).request(headers=headers, scope=scope, **call)
-
-    def create(self, gateway: Gateway | None = None, **kwargs: Any) -> Any:
-        post: dict[str, Any] = {"method": "POST", "path": CREATE, "operation": "create_workout", "idempotent": False}
-        return self.call(gateway, json=ONE_STEP, **post, **kwargs)
-
-    def fails(self, fault: str = "", **kwargs: Any) -> errors.IntegrationError:
-        """What a call raises while a fault is on."""
-        self.box.set_fault(EMAIL, fault)
-        with pytest.raises(errors.IntegrationError) as caught:
-            self.call(**kwargs)
-        self.box.set_fault(EMAIL, "")
-        return caught.value
-
-    def answers(self, answer: Answer) -> None:
-        self.box.answer = lambda request: answer  # type: ignore[method-assign]
-
-    def workouts(self) -> int:
-        return len(self.box.state.people[EMAIL]["workouts"])  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture
-def garmin(sandbox: RunningSandbox) -> Iterator[Garmin]:
-    yield Garmin(sandbox)
-    box = sandbox["garmin"]
-    box.set_fault(EMAIL, "")
-    box.calls.clear()
-    vars(box).pop("answer", None)
-
 
 # --- what an answer becomes
 
@@ -232,15 +141,15 @@ def test_an_answer_that_does_not_come_to_its_end_is_a_timeout(garmin: Garmin, be
         with caller:
             caller.recv(65536)
             caller.sendall(begins)
-            over.wait(5)
+            over.wait(60)
 
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
         pool.submit(stand_still, server)
         gateway = garmin.gateway(api=f"http://127.0.0.1:{server.getsockname()[1]}", real_time=True)
         started = time.monotonic()
         with pytest.raises(errors.TimeoutError) as caught:
-            garmin.create(gateway, deadline=started + 0.1)
-        assert time.monotonic() - started < 2
+            garmin.create(gateway, deadline=started + 1)  # long enough to be taken in, and far below the 20 s of a read
+        assert time.monotonic() - started < 15
         over.set()
     assert caught.value.retryable
 
@@ -282,105 +191,6 @@ def test_an_answer_that_grows_when_unpacked_is_dropped(garmin: Garmin) -> None:
 
     garmin.answers(Bomb(headers={"Content-Encoding": "gzip"}))
     assert garmin.fails().code == "answer_too_large"
-
-
-# --- who waits
-
-
-@pytest.mark.parametrize(
-    ("fault", "pause"),
-    [("429", DEFAULT_PAUSE_S), ("429-retry:30", 30), ("429-retry:1000000000", errors.API_RETRY_AFTER_CAP_S)],
-)
-def test_a_429_pauses_the_accounts_bucket_and_no_other(garmin: Garmin, fault: str, pause: float) -> None:
-    gateway = garmin.gateway()
-    assert garmin.fails(fault, gateway=gateway).retry_after == pause
-    asked = len(garmin.box.calls)
-    with pytest.raises(errors.ThrottledError) as caught:
-        garmin.call(gateway)
-    assert caught.value.retry_after == pytest.approx(pause, rel=1e-3)
-    assert len(garmin.box.calls) == asked, "the provider is not asked meanwhile"
-    garmin.call(gateway, scope="another")
-    garmin.clock.now += pause + 1
-    garmin.call(gateway)
-
-
-def test_a_429_with_a_date_is_understood(garmin: Garmin) -> None:
-    retry_after = garmin.fails("429-retry:date").retry_after
-    assert retry_after is not None
-    assert 0 < retry_after <= 2
-
-
-def test_a_retry_after_in_the_past_pauses_for_a_moment(garmin: Garmin) -> None:
-    gateway = garmin.gateway()
-    assert garmin.fails("429-retry:-5", gateway=gateway).retry_after == LEAST_PAUSE_S
-    garmin.call(gateway)
-    assert garmin.clock.slept == [pytest.approx(LEAST_PAUSE_S, abs=0.01)]
-
-
-def test_a_busy_account_waits_a_little_and_then_gives_up(garmin: Garmin) -> None:
-    gateway = garmin.gateway({"account": RateLimitPolicy(2, 1)})
-    for _ in range(3):
-        garmin.call(gateway)
-    assert garmin.clock.slept == [pytest.approx(1)]
-    slow = garmin.gateway({"account": RateLimitPolicy(1, 0.1)})
-    garmin.call(slow)
-    with pytest.raises(errors.ThrottledError) as caught:
-        garmin.call(slow)
-    assert caught.value.retry_after == pytest.approx(10)
-    assert caught.value.halted, "a stop of our own is no failure of the provider's"
-
-
-def test_an_outage_of_redis_is_told_once_and_over_when_it_is_back() -> None:
-    clock, asked = Clock(), []
-    state = SharedState(NO_REDIS, clock=clock)
-    away = state.script("return 1")
-    with structlog.testing.capture_logs() as lines:
-        assert [away([], []), away([], [])] == [None, None]
-        assert state.run(lambda: asked.append(1)) is None
-        assert asked == [], "not asked again while it is away"
-        clock.now += DOWN_FOR_S
-        assert away([], []) is None
-    assert [line["event"] for line in lines] == ["shared_state_down"]
-    clock.now += DOWN_FOR_S
-    assert state.run(lambda: 7) == 7
-    assert state.run(lambda: 8) == 8
-
-
-# --- a library's own HTTP
-
-
-LOGINS = {"login": RateLimitPolicy(1, 1 / 30), "login_hour": RateLimitPolicy(10, 10 / 3600)}
-
-
-def test_a_second_login_is_held_back_and_told_for_how_long(garmin: Garmin) -> None:
-    gateway, entered = garmin.gateway(LOGINS), []
-    with gateway.guard("login"):
-        entered.append(1)
-    with pytest.raises(errors.ThrottledError) as caught, gateway.guard("login"):
-        entered.append(2)
-    assert caught.value.retry_after == pytest.approx(30)
-    assert entered == [1]
-    assert garmin.clock.slept == [], "a person waits for it"
-    garmin.clock.now += 30
-    with gateway.guard("login"):
-        entered.append(3)
-    assert entered == [1, 3]
-
-
-def test_logins_of_an_hour_are_counted_too(garmin: Garmin) -> None:
-    gateway = garmin.gateway(LOGINS)
-    for _ in range(10):
-        with gateway.guard("login"):
-            garmin.clock.now += 30
-    with pytest.raises(errors.ThrottledError), gateway.guard("login"):
-        raise AssertionError("the hour is full")
-
-
-def test_a_guarded_failure_passes_through_unchanged(garmin: Garmin) -> None:
-    refused = errors.LoginRefused(provider="garmin")
-    with pytest.raises(errors.LoginRefused) as caught, garmin.gateway(LOGINS).guard("login"):
-        raise refused
-    assert caught.value is refused
 
 
 # --- what is never told
