@@ -35,7 +35,7 @@ def test_stale_processes_are_ended_and_others_left_alone(tmp_path: Path) -> None
 def test_who_ignores_a_polite_request_is_killed_with_all_it_started(tmp_path: Path) -> None:
     spawn = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STUBBORN!r}])"
     child = children.start("stubborn", [sys.executable, "-c", spawn], folder=tmp_path, env=os.environ, cwd=tmp_path)
-    servers._wait_until(lambda: "up" in child.last_words(), 10, "it did not start")
+    servers._wait_until(lambda: "up" in child.last_words(), 60, "it did not start")
     child.stop(timeout_s=0.2)
     assert not child.alive()
     with pytest.raises(ProcessLookupError):
@@ -89,7 +89,7 @@ def test_servers_are_adopted_keep_their_data_and_stop(tmp_path: Path) -> None:
 
 
 def _require_gone(group: int) -> None:
-    servers._wait_until(lambda: not _group_runs(group), 5, "a part of the group still runs")
+    servers._wait_until(lambda: not _group_runs(group), 60, "a part of the group still runs")
     os.killpg(group, 0)
 
 

@@ -141,7 +141,7 @@ def test_no_worker_starts_with_a_broken_ring(command: list[str]) -> None:
         env={**os.environ, "CREDENTIAL_KEYS": "k1:AAAA"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert started.returncode == 1
@@ -154,7 +154,7 @@ def test_no_web_server_starts_with_a_broken_ring() -> None:
         env={**os.environ, "CREDENTIAL_KEYS": "k1:AAAA"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert started.returncode == 1

@@ -189,12 +189,12 @@ def test_a_batch_goes_round_what_somebody_else_is_taking(kind: str, coach: User)
         with transaction.atomic():
             DomainEvent.objects.select_for_update().get(pk=held.pk)
             taken_up.set()
-            finished.wait(10)
+            finished.wait(60)
         database.close()
 
     holder = threading.Thread(target=hold)
     holder.start()
-    taken_up.wait(10)
+    taken_up.wait(60)
     try:
         assert [event.pk for event in DomainEvent.objects.claim_batch(10)] == [free.pk]
     finally:

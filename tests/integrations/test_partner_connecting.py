@@ -43,7 +43,7 @@ def depart(user: User) -> str:
 def decide(away: str, *ticked: str, answer: str = "yes", **changes: str) -> dict[str, str]:
     """What comes back of the person's answer on Garmin's page."""
     form = query_of(away) | {"account": ADA, "answer": answer, "allow": ticked} | changes
-    sent = requests.post(away.partition("?")[0], data=form, timeout=5, allow_redirects=False)
+    sent = requests.post(away.partition("?")[0], data=form, timeout=60, allow_redirects=False)
     assert sent.status_code == 302, sent.text
     return query_of(sent.headers["Location"])
 

@@ -62,12 +62,12 @@ def test_what_was_read_before_somebody_forgot_is_not_kept(clock: Clock) -> None:
 
     def slow() -> str:
         reading.set()
-        assert forgotten.wait(10)
+        assert forgotten.wait(60)
         return "of before"
 
     reader = Thread(target=recent.get, args=("a", slow))
     reader.start()
-    assert reading.wait(10)
+    assert reading.wait(60)
     recent.forget()
     forgotten.set()
     reader.join()

@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 
 from integrations.errors import parse_retry_after
 from integrations.providers.garmin.sandbox.garmin import GarminSandbox
-from integrations.sandbox import ForeignFile, RunningSandbox, Store, UnknownFault, running
+from integrations.sandbox import ForeignFile, RunningSandbox, Store, UnknownFault, kit, running
 from tests.sandboxes import box_of
 
 BEN, CARLA = "athlete2@sandbox.example", "coach@sandbox.example"
@@ -41,10 +41,10 @@ class Caller(requests.Session):
         self.headers["Authorization"] = f"Bearer {state.grant(BEN, APP)['access_token']}"
 
     def ask(self, path: str = LIST, **headers: str) -> requests.Response:
-        return self.get(self.base + path, headers=headers, timeout=5)
+        return self.get(self.base + path, headers=headers, timeout=60)
 
     def create(self) -> requests.Response:
-        return self.post(self.base + CREATE, json=SOME, timeout=5)
+        return self.post(self.base + CREATE, json=SOME, timeout=60)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_once_is_for_one_call_even_when_many_come_at_once(box: GarminSandbox, be
     box.set_fault(BEN, "503-once")
 
     def ask(_: int) -> int:
-        return requests.get(ben.base + LIST, headers=dict(ben.headers), timeout=10).status_code  # a connection each
+        return requests.get(ben.base + LIST, headers=dict(ben.headers), timeout=60).status_code  # a connection each
 
     with ThreadPoolExecutor(8) as pool:
         answers = sorted(pool.map(ask, range(8)))
@@ -129,12 +129,14 @@ def test_half_an_answer_and_a_late_500_have_acted(box: GarminSandbox, ben: Calle
 
 
 @pytest.mark.parametrize("fault", ["slow:0.04", "slow-after:0.04"])
-def test_a_slow_answer_is_late_by_so_much(box: GarminSandbox, ben: Caller, fault: str) -> None:
-    ben.ask()
+def test_a_slow_answer_is_late_by_so_much(
+    box: GarminSandbox, ben: Caller, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit, "SLOW_S", 600)  # where nothing is said; the test would not see its end
     box.set_fault(BEN, fault)
     start = time.monotonic()
     assert ben.ask().status_code == 200
-    assert 0.04 <= time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.04
 
 
 def test_a_fault_keeps_to_its_account_and_its_route(sandbox: RunningSandbox, box: GarminSandbox, ben: Caller) -> None:
@@ -144,7 +146,7 @@ def test_a_fault_keeps_to_its_account_and_its_route(sandbox: RunningSandbox, box
     assert [ben.ask().status_code, ben.create().status_code] == [200, 500]
     box.set_fault("*", "503", on="/token/di-oauth2-service/oauth/token")
     url = sandbox.base_urls("garmin")["token"] + "/di-oauth2-service/oauth/token"
-    assert requests.post(url, data={}, timeout=5).status_code == 503, "a route that is named takes any fault"
+    assert requests.post(url, data={}, timeout=60).status_code == 503, "a route that is named takes any fault"
     assert {"account": BEN, "route": f"POST {CREATE}", "fault": "500"} in box.faults()
     box.set_fault(BEN, "", on=f"POST {CREATE}")
     assert ben.create().status_code == 200
@@ -164,11 +166,11 @@ def test_an_accounts_trouble_leaves_its_login_alone_and_waits_for_its_own_call(
 ) -> None:
     page = f"{sandbox.base_urls('garmin')['sso']}/mobile/sso/en_US/sign-in"
     box.set_fault("*", "503-once")
-    assert requests.get(page, timeout=5).status_code == 200
+    assert requests.get(page, timeout=60).status_code == 200
     assert [ben.ask().status_code, ben.ask().status_code] == [503, 200]
     box.set_fault("*", "login-429-once")
     assert ben.ask().status_code == 200
-    assert [requests.get(page, timeout=5).status_code for _ in range(2)] == [429, 200]
+    assert [requests.get(page, timeout=60).status_code for _ in range(2)] == [429, 200]
 
 
 @pytest.mark.parametrize("fault", ["nonsense", "200", "slow:often", "999"])
@@ -183,7 +185,7 @@ def test_the_log_counts_and_holds_no_secret(sandbox: RunningSandbox, box: Garmin
     ben.create()
     assert (box.count(LIST), box.count(LIST, BEN), box.count(LIST, CARLA)) == (2, 2, 0)
     assert (box.count(f"POST {CREATE}"), box.count(f"GET {CREATE}")) == (1, 0)
-    told = requests.get(f"{sandbox.url}/control/log", timeout=5)
+    told = requests.get(f"{sandbox.url}/control/log", timeout=60)
     assert [row["status"] for row in told.json()["garmin"]] == [200, 200, 200]
     assert "canary" not in told.text
     assert str(ben.headers["Authorization"])[-20:] not in told.text
@@ -201,15 +203,15 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.json"
     with running(file) as first, Caller(first) as ben:
         made = ben.create().json()["workoutId"]
-        ben.post(f"{ben.base}/api/workout-service/schedule/{made}", json={"date": "2026-12-01"}, timeout=5)
+        ben.post(f"{ben.base}/api/workout-service/schedule/{made}", json={"date": "2026-12-01"}, timeout=60)
         first["garmin"].set_fault(CARLA, "503")
         headers = dict(ben.headers)
     assert file.stat().st_mode & 0o077 == 0
     with running(file) as second:
         box = second["garmin"]
         url = f"{second.url}/garmin{CREATE}"
-        assert requests.get(f"{url}/{made}", headers=headers, timeout=5).json()["workoutName"] == "Mine"
-        assert requests.post(url, json=SOME, headers=headers, timeout=5).json()["workoutId"] == made + 1
+        assert requests.get(f"{url}/{made}", headers=headers, timeout=60).json()["workoutName"] == "Mine"
+        assert requests.post(url, json=SOME, headers=headers, timeout=60).json()["workoutId"] == made + 1
         assert [row["on"] for row in box.accounts()[2]["calendar"]] == ["2026-12-01"]
         assert box.fault_of(CARLA) == "503"
 
@@ -257,35 +259,35 @@ def test_a_store_in_memory_writes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def post(sandbox: RunningSandbox, values: dict[str, str], **headers: str) -> requests.Response:
-    return requests.post(f"{sandbox.url}/control/", data=values, headers=headers, timeout=5, allow_redirects=False)
+    return requests.post(f"{sandbox.url}/control/", data=values, headers=headers, timeout=60, allow_redirects=False)
 
 
 def test_the_overview_shows_how_to_log_in_and_the_code(sandbox: RunningSandbox, box: GarminSandbox) -> None:
     sso = sandbox.base_urls("garmin")["sso"]
     with requests.Session() as browser:
         page = f"{sso}/mobile/sso/en_US/sign-in"
-        browser.get(page, timeout=5)
+        browser.get(page, timeout=60)
         values = {"username": CARLA, "password": "sandbox-only"}
-        browser.post(f"{sso}/mobile/api/login", json=values, headers={"Referer": page}, timeout=5)
+        browser.post(f"{sso}/mobile/api/login", json=values, headers={"Referer": page}, timeout=60)
     code = box.accounts()[0]["code"]
-    answer = requests.get(sandbox.url, timeout=5)
+    answer = requests.get(sandbox.url, timeout=60)
     assert re.fullmatch(r"\d{6}", code)
     assert f"<strong>{code}</strong>" in answer.text
     assert "<title>Sandbox</title>" in answer.text
     assert all(f"athlete{number}@sandbox.example" in answer.text for number in range(1, 7))
     assert answer.headers["Refresh"]
-    assert requests.get(f"{sandbox.url}/control/codes", timeout=5).json()["garmin"][CARLA][0]["code"] == code
+    assert requests.get(f"{sandbox.url}/control/codes", timeout=60).json()["garmin"][CARLA][0]["code"] == code
 
 
 def test_the_pages_run_nothing_and_show_names_as_text(sandbox: RunningSandbox, box: GarminSandbox) -> None:
     box.change(BEN, "add", "", "'><script>alert(3)</script>")
     for path in ("/", f"/account/garmin/{BEN}", "/account/garmin/*"):
-        answer = requests.get(sandbox.url + path, timeout=5)
+        answer = requests.get(sandbox.url + path, timeout=60)
         assert "<script" not in answer.text
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
-    assert "&#x27;&gt;&lt;script&gt;alert(3)" in requests.get(f"{sandbox.url}/account/garmin/{BEN}", timeout=5).text
-    assert requests.get(f"{sandbox.url}/sandbox.css", timeout=5).headers["Content-Type"].startswith("text/css")
+    assert "&#x27;&gt;&lt;script&gt;alert(3)" in requests.get(f"{sandbox.url}/account/garmin/{BEN}", timeout=60).text
+    assert requests.get(f"{sandbox.url}/sandbox.css", timeout=60).headers["Content-Type"].startswith("text/css")
 
 
 def test_the_forms_of_an_account_do_what_they_say(sandbox: RunningSandbox, box: GarminSandbox) -> None:
@@ -296,7 +298,7 @@ def test_the_forms_of_an_account_do_what_they_say(sandbox: RunningSandbox, box: 
     assert box.accounts()[2]["workouts"][0]["name"] == "Renamed"
     post(sandbox, values | {"what": "fault", "value": "429-retry:14", "once": "1", "on": f"POST {CREATE}"})
     assert box.fault_of(BEN, on=f"POST {CREATE}") == "429-retry-once:14"
-    assert "429-retry-once:14" in requests.get(f"{sandbox.url}/account/garmin/{BEN}", timeout=5).text
+    assert "429-retry-once:14" in requests.get(f"{sandbox.url}/account/garmin/{BEN}", timeout=60).text
     post(sandbox, values | {"what": "delete", "workout": first["id"]})
     assert first["id"] not in {row["id"] for row in box.accounts()[2]["workouts"]}
     post(sandbox, values | {"what": "toggle-mfa"})
@@ -305,11 +307,11 @@ def test_the_forms_of_an_account_do_what_they_say(sandbox: RunningSandbox, box: 
 
 def test_a_script_gets_and_gives_json(sandbox: RunningSandbox, box: GarminSandbox) -> None:
     values = {"provider": "garmin", "account": BEN, "what": "fault", "value": "503"}
-    assert requests.post(f"{sandbox.url}/control/", json=values, timeout=5).json() == {"done": True}
-    told = {name: requests.get(f"{sandbox.url}/control/{name}", timeout=5).json() for name in ("accounts", "faults")}
+    assert requests.post(f"{sandbox.url}/control/", json=values, timeout=60).json() == {"done": True}
+    told = {name: requests.get(f"{sandbox.url}/control/{name}", timeout=60).json() for name in ("accounts", "faults")}
     assert told["accounts"]["garmin"][2]["fault"] == "503"
     assert told["faults"]["garmin"] == [{"account": BEN, "route": "", "fault": "503"}]
-    assert requests.get(f"{sandbox.url}/control/calendar", timeout=5).json()["garmin"][BEN] == []
+    assert requests.get(f"{sandbox.url}/control/calendar", timeout=60).json()["garmin"][BEN] == []
 
 
 @pytest.mark.parametrize(
@@ -335,7 +337,7 @@ def test_a_form_that_makes_no_sense_changes_nothing(
 def test_only_this_machines_own_pages_get_in(sandbox: RunningSandbox, box: GarminSandbox) -> None:
     values = {"provider": "garmin", "account": BEN, "what": "fault", "value": "503"}
     for host in ("evil.example", "evil.example:80", ""):
-        assert requests.get(sandbox.url, headers={"Host": host}, timeout=5).status_code == 400
+        assert requests.get(sandbox.url, headers={"Host": host}, timeout=60).status_code == 400
     assert post(sandbox, values, Origin="https://evil.example").status_code == 403
     assert post(sandbox, values, Origin="null").status_code == 403
     assert box.faults() == []
@@ -345,7 +347,7 @@ def test_only_this_machines_own_pages_get_in(sandbox: RunningSandbox, box: Garmi
 
 @pytest.mark.parametrize("head", ["Content-Length: many", "Transfer-Encoding: chunked", "Content-Length: 99999999"])
 def test_a_body_that_cannot_be_read_ends_the_connection(sandbox: RunningSandbox, head: str) -> None:
-    with socket.create_connection(sandbox.server.server_address[:2], timeout=5) as line:  # type: ignore[arg-type]
+    with socket.create_connection(sandbox.server.server_address[:2], timeout=60) as line:  # type: ignore[arg-type]
         line.sendall(f"POST /control/ HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n\r\n".encode())
         answer = b""
         while part := line.recv(4096):
@@ -357,7 +359,7 @@ def test_a_caller_who_hangs_up_early_leaves_no_traceback_and_a_real_error_does(
     sandbox: RunningSandbox, box: GarminSandbox, ben: Caller, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(3):
-        with socket.create_connection(sandbox.server.server_address[:2], timeout=5) as line:  # type: ignore[arg-type]
+        with socket.create_connection(sandbox.server.server_address[:2], timeout=60) as line:  # type: ignore[arg-type]
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # hang up, not goodbye
             head = f"Host: 127.0.0.1\r\nAuthorization: {ben.headers['Authorization']!s}\r\nX-Sandbox-Fault: slow:0.02"
             line.sendall(f"GET /garmin{LIST} HTTP/1.1\r\n{head}\r\n\r\n".encode())

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "build" / "screenshots"))
-START_S, PATIENCE_MS = 90, 20_000
+START_S, PATIENCE_MS = 180, 60_000
+expect.set_options(timeout=PATIENCE_MS)  # its own is 5 s, whatever the pages have
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
@@ -41,7 +42,7 @@ class Stack:
     process: subprocess.Popen[bytes]
 
     def sandbox(self, path: str) -> dict[str, Any]:
-        return dict(requests.get(f"{self.sandbox_url}/control/{path}", timeout=5).json())
+        return dict(requests.get(f"{self.sandbox_url}/control/{path}", timeout=60).json())
 
 
 @pytest.fixture(scope="session")
@@ -70,10 +71,10 @@ def _wait_for(stack: Stack, log: Path) -> None:
     while time.monotonic() < end:
         assert stack.process.poll() is None, log.read_text()[-3000:]
         try:
-            if requests.get(f"{stack.url}/demo/", timeout=30).ok:
+            if requests.get(f"{stack.url}/demo/", timeout=60).ok:
                 return
         except requests.RequestException:
-            time.sleep(0.2)
+            time.sleep(0.2)  # between looks; START_S ends it
     raise AssertionError(log.read_text()[-3000:])
 
 

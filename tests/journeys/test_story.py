@@ -56,7 +56,7 @@ def connect_garmin(visitor: Visitor, email: str, *, shots: bool = False) -> None
 def see_library(visitor: Visitor, *, at_least: int = 60) -> None:
     visitor.go("/library/")
     visitor.shot("library-arriving")
-    expect(visitor.page.get_by_text("In step", exact=True)).to_be_visible(timeout=60_000)
+    expect(visitor.page.get_by_text("In step", exact=True)).to_be_visible()
     visitor.go("/library/")
     words = visitor.page.get_by_text(re.compile(r"\d+ workouts")).first.inner_text()
     assert int(words.split()[0]) >= at_least
@@ -85,7 +85,7 @@ def import_it(visitor: Visitor, name: str, email: str) -> None:
     page.get_by_role("link", name=name).first.click()
     visitor.shot("offer")
     page.get_by_role("button", name="Send to my Garmin").click()
-    expect(page.get_by_text("On the Garmin calendar")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("On the Garmin calendar")).to_be_visible()
     visitor.shot("offer-delivered")
     entries = account(visitor.stack, email)["calendar"]
     assert [(entry["on"], entry["name"]) for entry in entries] == [(next_tuesday().isoformat(), name)]

@@ -44,7 +44,7 @@ def process(*command: str, env: dict[str, str]) -> Iterator[subprocess.Popen[byt
         yield started
     finally:
         started.kill()
-        started.wait(10)
+        started.wait(60)
 
 
 @contextmanager

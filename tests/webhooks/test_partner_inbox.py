@@ -73,7 +73,7 @@ def happen(box: Sandbox, what: str, account: str = ADA) -> None:
 
 def arrive(box: Sandbox) -> None:
     assert box.last_told
-    box.last_told.join(5)
+    box.last_told.join(60)
     processing.process_due()
 
 

@@ -73,7 +73,7 @@ class Door(Sender):
         return self.ask("POST", body=body, headers=self.signed(body, **signing) if headers is None else headers)
 
     def ask(self, method: str, *, path: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
-        wire = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        wire = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             wire.request(method, path or self.path, body=body, headers=dict(headers or {}))
             answer = wire.getresponse()
@@ -84,7 +84,7 @@ class Door(Sender):
     def say(self, head: bytes, *, then: bytes = b"", until_closed: bool = False) -> bytes:
         """Raw bytes; all that comes back until the answer is there, or until the server hangs up."""
         found = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as wire:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as wire:
             wire.sendall(head + then)
             try:
                 while piece := wire.recv(65536):

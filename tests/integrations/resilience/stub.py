@@ -34,9 +34,13 @@ class Stub:
                 return self.replies.pop(0)
         return self.reply()
 
-    def most_within(self, seconds: float) -> int:
-        """The most calls that any stretch of so many seconds saw."""
-        return max((sum(0 <= later - first < seconds for later in self.calls) for first in self.calls), default=0)
+    def stays_within(self, capacity: float, per_s: float, *, since: float) -> bool:
+        """Whether at no moment more calls had come than a bucket gives that was full at `since`.
+
+        A call counts when it arrives, which may be long after it was let in, so no shorter stretch says anything.
+        """
+        came = enumerate(sorted(self.calls), start=1)
+        return all(number <= capacity + per_s * (at - since) for number, at in came)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a cache withstands: spoilt entries, writes that overtake reads, Redis that forgets, and waiting that ends."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from integrations.resilience.cache import LayeredCache, cache_key
 from integrations.resilience.policies import CachePolicy
 from integrations.resilience.state import SharedState
 from tests.integrations.resilience.test_cache import Caches, Source, key, read
+from tests.patience import until
 
 PAST_L1_S = 11
 
@@ -35,25 +37,36 @@ class Slow:
 
     def __call__(self) -> Any:
         self.asked.set()
-        assert self.leave.wait(5)
+        assert self.leave.wait(60)
         return self.answer
 
 
 def asking(pool: ThreadPoolExecutor, cache: LayeredCache, slow: Slow) -> Future[Any]:
     future = pool.submit(read, cache, slow)
-    assert slow.asked.wait(5)
+    assert slow.asked.wait(60)
     return future
+
+
+def ended(child: int) -> int:
+    """The exit code of a forked process; one that hangs is killed."""
+    statuses: list[int] = []
+
+    def is_over() -> bool:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        statuses.append(status)
+        return pid == child
+
+    try:
+        until(is_over, words=lambda: "the child hangs")
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    return os.waitstatus_to_exitcode(statuses[-1])
 
 
 def waiting(provider: str) -> float:
     return float(metrics.COALESCED.labels(provider)._value.get())
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def text(client: redis.Redis, name: bytes, content: bytes) -> None:
@@ -202,7 +215,7 @@ def test_another_process_that_failed_leaves_the_question_to_who_waits(caches: Ca
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(read, one, fails)
-        assert slow.asked.wait(5)
+        assert slow.asked.wait(60)
         second = pool.submit(read, other, Source(2))
         trips = caches.states[1].trips
         until(lambda: caches.states[1].trips > trips + 4)
@@ -282,12 +295,8 @@ def test_a_fork_in_the_middle_of_a_flight_does_no_harm(caches: Caches) -> None:
                 os._exit(2)
         one._flight._lock.release()
         one._lock.release()
-        end = time.monotonic() + 5
-        while (status := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < end:
-            time.sleep(0.01)
-        if status[0] == 0:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
-        slow.leave.set()
+        try:
+            assert ended(child) == 0
+        finally:
+            slow.leave.set()
         assert future.result().value == "parent's"
-    assert status == (child, 0)

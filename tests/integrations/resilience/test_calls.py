@@ -104,7 +104,7 @@ def test_nothing_serialises_calls_while_the_circuit_is_closed(stub: Stub) -> Non
     met = threading.Barrier(4)
 
     def meet() -> Any:
-        met.wait(5)
+        met.wait(60)
         return status(200)
 
     stub.reply = meet
@@ -118,15 +118,15 @@ def test_no_more_connections_than_allowed_and_who_waits_too_long_is_told(stub: S
 
     def linger() -> Any:
         inside.release()
-        leave.wait(5)
+        leave.wait(60)
         return status(200)
 
     stub.reply = linger
     one = gateway(stub.url, pool=PoolPolicy(max_connections=2, acquire_timeout=0.05), retry=RetryPolicy(max_attempts=1))
     with ThreadPoolExecutor(2) as pool:
         busy = [pool.submit(get, one) for _ in range(2)]
-        assert inside.acquire(timeout=5)
-        assert inside.acquire(timeout=5)
+        assert inside.acquire(timeout=60)
+        assert inside.acquire(timeout=60)
         with pytest.raises(errors.ConnectionError) as caught:
             get(one)
         leave.set()
@@ -137,11 +137,11 @@ def test_no_more_connections_than_allowed_and_who_waits_too_long_is_told(stub: S
 
 def test_the_deadline_bounds_the_whole_call(stub: Stub) -> None:
     stub.reply = lambda: status(500)
-    one = gateway(stub.url, retry=RetryPolicy(base_delay=10))
+    one = gateway(stub.url, retry=RetryPolicy(base_delay=600, max_delay=600))
     started = time.monotonic()
     with pytest.raises(errors.ServerError):
-        get(one, deadline=started + 1)
-    assert time.monotonic() - started < 0.5, "it does not begin to sleep for nothing"
+        get(one, deadline=started + 60)
+    assert time.monotonic() - started < 30, "it does not begin to sleep for nothing"
     assert len(stub.calls) == 1
 
 
@@ -251,10 +251,10 @@ def test_in_a_storm_of_429_eight_workers_stay_within_the_bucket(stub: Stub, work
         return status(429, Retry_After=next(asks)) if len(stub.calls) % 7 == 0 else status(200)
 
     stub.reply = reply
+    started = time.monotonic()
     workers(stub.url, uuid4().hex, seconds)
     assert len(stub.calls) > 5
-    for window in (1, 2, 60):
-        assert stub.most_within(window) <= 5 + 5 * window + 1
+    assert stub.stays_within(5, 5, since=started)
 
 
 def test_a_pause_of_ages_is_cut_to_an_hour(stub: Stub) -> None:

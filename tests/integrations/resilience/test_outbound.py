@@ -72,7 +72,7 @@ def test_a_careless_client_would_reach_the_listener(wire: Wire, listener: Listen
     careless.trust_env = False
     for url in hostile_urls.LOOPBACK:
         with pytest.raises(requests.RequestException):
-            careless.get(url.format(port=listener.port), timeout=1)
+            careless.get(url.format(port=listener.port), timeout=60)
     reached = [port for _, port in wire.connected if port == listener.port]
     assert len(reached) >= 20
     assert listener.visits > 0
@@ -81,7 +81,7 @@ def test_a_careless_client_would_reach_the_listener(wire: Wire, listener: Listen
 def call_all(mine: requests.Session, port: int) -> None:
     for url in hostile_urls.URLS:
         with pytest.raises((requests.RequestException, errors.ConfigurationError)):
-            mine.get(url.format(port=port), timeout=1)
+            mine.get(url.format(port=port), timeout=60)
 
 
 def test_no_hostile_url_connects(wire: Wire, listener: Listener) -> None:
@@ -113,7 +113,7 @@ def test_what_requests_mends_goes_to_the_allowed_host_alone(
     server: Server, wire: Wire, listener: Listener, url: str
 ) -> None:
     try:
-        session(verify=server.ca).get(url.format(port=listener.port), timeout=1)
+        session(verify=server.ca).get(url.format(port=listener.port), timeout=60)
     except (requests.RequestException, errors.ConfigurationError):
         assert server.calls == []
     assert {address for address, _ in wire.connected} <= {PUBLIC}
@@ -127,7 +127,7 @@ def test_a_name_that_leads_inside_is_refused(wire: Wire, listener: Listener, ans
     with pytest.raises(errors.ConfigurationError) as judged:
         checked(f"https://{HOST}/")
     with pytest.raises(errors.ConfigurationError) as called:
-        session().get(f"https://{HOST}/", timeout=1)
+        session().get(f"https://{HOST}/", timeout=60)
     assert judged.value.code == called.value.code == "address_refused"
     assert (wire.connected, listener.visits) == ([], 0)
 
@@ -136,13 +136,13 @@ def test_a_name_that_leads_inside_the_second_time_gains_nothing(server: Server, 
     wire.names[HOST] = [[PUBLIC], ["127.0.0.1"]]
     assert [str(address) for address in checked(f"https://{HOST}/").addresses] == [PUBLIC]
     with pytest.raises(errors.ConfigurationError):
-        session(verify=server.ca).get(f"https://{HOST}/", timeout=1)
+        session(verify=server.ca).get(f"https://{HOST}/", timeout=60)
     assert wire.connected == []
 
 
 def test_a_connection_goes_where_its_one_look_up_led(server: Server, wire: Wire, listener: Listener) -> None:
     wire.names[HOST] = [[PUBLIC], ["127.0.0.1"]]
-    assert session(verify=server.ca).get(f"https://{HOST}/", timeout=1).status_code == 200
+    assert session(verify=server.ca).get(f"https://{HOST}/", timeout=60).status_code == 200
     assert wire.looked_up == [HOST]
     assert wire.connected == [(PUBLIC, 443)]
 
@@ -182,7 +182,7 @@ def test_a_refusal_writes_no_second_line_in_the_log() -> None:
 def test_no_redirect_is_followed(server: Server, wire: Wire, listener: Listener, status: int, goal: str) -> None:
     server.answer = lambda path: (status, {"Location": goal.format(port=listener.port)})
     wire.names[OTHER] = [[PUBLIC]]
-    answer = session(verify=server.ca, loopback=True).get(f"https://{HOST}/x", headers={"X-Api-Key": TOKEN}, timeout=1)
+    answer = session(verify=server.ca, loopback=True).get(f"https://{HOST}/x", headers={"X-Api-Key": TOKEN}, timeout=60)
     assert answer.status_code == status
     assert [call.path for call in server.calls] == ["/x"]
     assert listener.visits == 0
@@ -199,13 +199,13 @@ def test_no_proxy_is_asked(server: Server, listener: Listener, monkeypatch: pyte
     mine = session(verify=server.ca)
     mine.trust_env = True
     proxies = {"https": proxy, "all": proxy}
-    answer = mine.get(f"https://{HOST}/", proxies=proxies, timeout=1, verify=server.ca)
+    answer = mine.get(f"https://{HOST}/", proxies=proxies, timeout=60, verify=server.ca)
     assert answer.status_code == 200
     assert listener.visits == 0
 
 
 def test_the_server_sees_the_name_and_proves_it(server: Server) -> None:
-    session(verify=server.ca).get(f"https://{HOST}/x?y=1", timeout=1)
+    session(verify=server.ca).get(f"https://{HOST}/x?y=1", timeout=60)
     assert server.server_names == [HOST]
     assert [(call.host, call.path) for call in server.calls] == [(HOST, "/x?y=1")]
 
@@ -213,14 +213,14 @@ def test_the_server_sees_the_name_and_proves_it(server: Server) -> None:
 @pytest.mark.parametrize("verify", [True, False])
 def test_a_certificate_that_nobody_vouches_for_is_refused(server: Server, verify: bool) -> None:
     with pytest.raises(requests.exceptions.SSLError):
-        session(verify=verify).get(f"https://{HOST}/", timeout=1, verify=verify)
+        session(verify=verify).get(f"https://{HOST}/", timeout=60, verify=verify)
     assert server.calls == []
 
 
 def test_a_certificate_of_another_host_is_refused(server: Server, wire: Wire) -> None:
     wire.names[OTHER] = [[PUBLIC]]
     with pytest.raises(requests.exceptions.SSLError):
-        session(verify=server.ca).get(f"https://{OTHER}/", timeout=1)
+        session(verify=server.ca).get(f"https://{OTHER}/", timeout=60)
     assert server.calls == []
 
 
@@ -228,7 +228,7 @@ def test_a_certificate_of_another_host_is_refused(server: Server, wire: Wire) ->
 def test_a_connection_that_ended_elsewhere_is_cut_before_a_word(server: Server, wire: Wire, peer: str) -> None:
     wire.peers[PUBLIC] = peer
     with pytest.raises(errors.ConfigurationError) as caught:
-        session(verify=server.ca).get(f"https://{HOST}/", timeout=1)
+        session(verify=server.ca).get(f"https://{HOST}/", timeout=60)
     assert caught.value.code == "address_refused"
     assert (server.calls, server.server_names) == ([], [])
 
@@ -260,7 +260,7 @@ def test_an_unknown_name_is_worth_another_try(wire: Wire) -> None:
 def test_a_connection_is_used_again_without_a_look_up(server: Server, wire: Wire) -> None:
     mine = session(verify=server.ca)
     for number in range(5):
-        assert mine.get(f"https://{HOST}/{number}", timeout=1).status_code == 200
+        assert mine.get(f"https://{HOST}/{number}", timeout=60).status_code == 200
     assert (server.connections, len(wire.connected), len(wire.looked_up)) == (1, 1, 1)
 
 
@@ -268,7 +268,7 @@ def test_threads_share_one_adapter_and_its_connections(server: Server, wire: Wir
     adapter = PinnedAdapter(allowed_hosts=HOSTS, loopback=False)
 
     def call(number: int) -> int:
-        with session(verify=server.ca, adapter=adapter).get(f"https://{HOST}/{number}", timeout=5) as answer:
+        with session(verify=server.ca, adapter=adapter).get(f"https://{HOST}/{number}", timeout=60) as answer:
             return answer.status_code
 
     with ThreadPoolExecutor(4) as threads:
@@ -281,18 +281,18 @@ def test_the_next_address_is_tried_and_all_share_the_time(server: Server, wire: 
     wire.names[HOST] = [["198.51.101.1", PUBLIC6, PUBLIC]]
     wire.dead = {"198.51.101.1"}
     wire.routes[PUBLIC6] = server.port
-    assert session(verify=server.ca).get(f"https://{HOST}/", timeout=(3, 3)).status_code == 200
+    assert session(verify=server.ca).get(f"https://{HOST}/", timeout=(60, 60)).status_code == 200
     assert [address for address, _ in wire.connected] == ["198.51.101.1", PUBLIC6, PUBLIC]
-    assert wire.waited[0] == pytest.approx(1, abs=0.1)
+    assert wire.waited[0] == pytest.approx(20, abs=5), "a third of what is left"
 
 
 def test_silence_and_refusal_are_told_apart_as_requests_does(wire: Wire) -> None:
     wire.names[HOST] = [[PUBLIC]]
     with pytest.raises(requests.ConnectionError) as refused:
-        session().get(f"https://{HOST}/", timeout=1)
+        session().get(f"https://{HOST}/", timeout=60)
     wire.dead = {PUBLIC}
     with pytest.raises(requests.ConnectTimeout) as silent:
-        session().get(f"https://{HOST}/", timeout=1)
+        session().get(f"https://{HOST}/", timeout=60)
     for caught in (refused, silent):
         assert type(errors.from_exception(caught.value, provider="x")) is errors.ConnectionError
 
@@ -311,9 +311,9 @@ def test_the_sandbox_is_called_on_loopback(tmp_path: Path, host: str) -> None:
     with serving(tmp_path, host, tls=False) as sandbox:
         url = f"http://{host}:{sandbox.port}/x"
         assert all(address.is_loopback for address in checked(url, loopback=True).addresses)
-        assert session(loopback=True).get(url, timeout=1).status_code == 200
+        assert session(loopback=True).get(url, timeout=60).status_code == 200
         with pytest.raises(errors.ConfigurationError):
-            session().get(url, timeout=1)
+            session().get(url, timeout=60)
         assert len(sandbox.calls) == 1
 
 

@@ -116,13 +116,13 @@ def test_a_post_without_the_pages_cookie_and_address_is_taken_for_a_robot(sandbo
     sso = sandbox.base_urls("garmin")["sso"]
     values = {"username": BEN, "password": "sandbox-only"}
     session = requests.Session()
-    assert session.post(f"{sso}/mobile/api/login", json=values, timeout=5).status_code == 429
+    assert session.post(f"{sso}/mobile/api/login", json=values, timeout=60).status_code == 429
     page = f"{sso}/mobile/sso/en_US/sign-in"
-    session.get(page, timeout=5)
-    assert session.post(f"{sso}/mobile/api/login", json=values, timeout=5).status_code == 429
-    known = session.post(f"{sso}/mobile/api/login", json=values, headers={"Referer": page}, timeout=5)
+    session.get(page, timeout=60)
+    assert session.post(f"{sso}/mobile/api/login", json=values, timeout=60).status_code == 429
+    known = session.post(f"{sso}/mobile/api/login", json=values, headers={"Referer": page}, timeout=60)
     assert known.json()["responseStatus"]["type"] == "SUCCESSFUL"
-    stranger = requests.post(f"{sso}/mobile/api/login", json=values, headers={"Referer": page}, timeout=5)
+    stranger = requests.post(f"{sso}/mobile/api/login", json=values, headers={"Referer": page}, timeout=60)
     assert stranger.status_code == 429
 
 
@@ -133,12 +133,12 @@ def refresh(sandbox: RunningSandbox, garmin: Garmin, token: str | None = None) -
         "refresh_token": token or garmin.client.di_refresh_token,
     }
     url = sandbox.base_urls("garmin")["token"] + "/di-oauth2-service/oauth/token"
-    return requests.post(url, data=form, headers={"Authorization": "Basic eDo="}, timeout=5)
+    return requests.post(url, data=form, headers={"Authorization": "Basic eDo="}, timeout=60)
 
 
 def profile(sandbox: RunningSandbox, access: str) -> int:
     url = sandbox.base_urls("garmin")["api"] + "/userprofile-service/socialProfile"
-    return requests.get(url, headers={"Authorization": f"Bearer {access}"}, timeout=5).status_code
+    return requests.get(url, headers={"Authorization": f"Bearer {access}"}, timeout=60).status_code
 
 
 def test_a_refresh_token_used_twice_kills_its_family_and_no_other(
@@ -172,12 +172,12 @@ def test_a_ticket_buys_tokens_once(sandbox: RunningSandbox, box: GarminSandbox) 
     url = sandbox.base_urls("garmin")["token"] + "/di-oauth2-service/oauth/token"
 
     def buy() -> int:
-        return requests.post(url, data=form, headers={"Authorization": "Basic eDo="}, timeout=5).status_code
+        return requests.post(url, data=form, headers={"Authorization": "Basic eDo="}, timeout=60).status_code
 
     assert [buy(), buy()] == [200, 400]
     form["service_ticket"] = box.state.ticket_for(BEN, "https://another.example")
     assert buy() == 400, "it is good for the service that the login named"
-    assert requests.post(url, data=form, timeout=5).status_code == 401
+    assert requests.post(url, data=form, timeout=60).status_code == 401
 
 
 def test_the_library_renews_before_the_end_and_after_a_401(garmin: Garmin, box: GarminSandbox) -> None:

@@ -25,7 +25,7 @@ def allow(sandbox: RunningSandbox, *permissions: str, verifier: str, **changes: 
     )  # fmt: skip
     assert "scope" not in there
     form = parse_qs(urlsplit(there).query) | {"account": ADA, "allow": permissions, "answer": "yes"} | changes
-    return requests.post(there.partition("?")[0], data=form, timeout=5, allow_redirects=False)
+    return requests.post(there.partition("?")[0], data=form, timeout=60, allow_redirects=False)
 
 
 def code_of(answer: requests.Response) -> str:
@@ -65,7 +65,7 @@ def test_the_page_asks_for_a_challenge_and_sends_nobody_elsewhere(sandbox: Runni
         {"redirect_uri": "http://127.0.0.1@evil.example/"},
     ):  # fmt: skip
         assert allow(sandbox, *ALL, verifier=verifier, **odd).status_code == 400
-        assert requests.get(there, params=odd, timeout=5).status_code == 400
+        assert requests.get(there, params=odd, timeout=60).status_code == 400
     declined = allow(sandbox, *ALL, verifier=verifier, answer="no")
     assert parse_qs(urlsplit(declined.headers["Location"]).query) == {"state": ["s"], "error": ["access_denied"]}
 

@@ -88,8 +88,8 @@ def test_nobody_is_sent_to_a_foreign_address(sandbox: RunningSandbox) -> None:
         "",
     ):
         form = asked | {"redirect_uri": evil, "answer": "yes"}
-        assert requests.get(there, params=form, timeout=5).status_code == 400
-        assert requests.post(there, data=form, timeout=5, allow_redirects=False).status_code == 400
+        assert requests.get(there, params=form, timeout=60).status_code == 400
+        assert requests.post(there, data=form, timeout=60, allow_redirects=False).status_code == 400
 
 
 def test_one_subscription_after_a_handshake(box: StravaSandbox, gateway: Gateway, listener: Listener) -> None:

@@ -43,7 +43,7 @@ class Site:
                 self.refused += 1
                 raise errors.AuthenticationError(code="invalid_grant", provider="rotator")
             answer = self.grant()
-        time.sleep(self.takes_s)
+        time.sleep(self.takes_s)  # a slow provider: long enough for the others to come while it thinks
         self.on_answer()
         return answer
 
