@@ -193,12 +193,29 @@ def test_a_signature_is_written_in_one_way_only() -> None:
         lambda text: text + f",t={NOW}",
         lambda text: text.replace("v1=", "v2="),
         lambda text: text.replace("v1=", "v1 ="),
+        lambda text: text + ",",
+        lambda text: text + ",nonsense",
+        lambda text: text + ",=nonsense",
         lambda text: ",".join([text.split(",")[0], *[text.split(",")[1]] * 17]),
     ],
 )
 def test_a_stripe_header_is_one_time_and_few_signatures(change: Callable[[str], str]) -> None:
     header = change(by_stripe().headers["Stripe-Signature"])
     assert refused(by_stripe(), headers={"Stripe-Signature": header}) == "malformed_signature"
+
+
+def test_what_is_signed_may_go_on_behind_the_body() -> None:
+    options = Options("X-Signature", "X-Time", signed="v0:{timestamp}:{body}:{timestamp}")
+    digest = mac(b"v0:%d:" % NOW + BODY + b":%d" % NOW).hex()
+    signed = Signed("generic-hmac", TEXT, {"X-Signature": digest, "X-Time": str(NOW)}, options)
+    check(signed)
+    without = mac(b"v0:%d:" % NOW + BODY).hex()
+    assert refused(signed, headers={"X-Signature": without, "X-Time": str(NOW)}) == "mismatch"
+
+
+@every_vendor
+def test_a_body_that_was_read_as_text_is_refused(vendor: Callable[[], Signed]) -> None:
+    assert refused(vendor(), body=BODY.decode()) == "malformed_body"
 
 
 @pytest.mark.parametrize("size", [23, 65])
