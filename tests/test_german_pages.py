@@ -4,7 +4,7 @@ Two looks at each text a person sees: no text of the catalogue stands there untr
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -107,7 +107,7 @@ def pages(kwargs: dict[str, object]) -> Iterator[str]:
             yield address
 
 
-def _named(patterns: list[object], space: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+def _named(patterns: Sequence[URLPattern | URLResolver], space: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
     for entry in patterns:
         if isinstance(entry, URLResolver) and str(entry.app_name) not in APART:
             yield from _named(entry.url_patterns, f"{space}{entry.namespace}:" if entry.namespace else space)
