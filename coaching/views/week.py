@@ -94,7 +94,7 @@ def call_off(request: HttpRequest, share_id: UUID) -> HttpResponse:
     share = _own(athlete, share_id)
     form = CallOffForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(message for found in form.errors.values() for message in found))
+        messages.error(request, " ".join(str(message) for found in form.errors.values() for message in found))
         return _back(request, share)
     chosen = form.cleaned_data
     try:

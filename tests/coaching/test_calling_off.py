@@ -119,6 +119,11 @@ def test_a_past_one_taken_back_is_missed_and_nothing_is_sent(ben: CoachingLink) 
     calling_off.resume(copy.share, by=ben.athlete)
     assert state_of(copy.share).state == SessionState.MISSED
     assert Delivery.objects.get().status == DeliveryStatus.DELIVERED
+    waiting = planned(ben, ago(ben, 1))
+    delivering.begin([waiting])
+    call_off(waiting)
+    calling_off.resume(waiting, by=ben.athlete)
+    assert Delivery.objects.get(share=waiting).status == DeliveryStatus.CANCELLED
 
 
 def test_taken_back_it_is_matched_with_what_was_done(ben: CoachingLink) -> None:
@@ -219,6 +224,9 @@ def test_a_plain_refusal_is_not_missed(coach: User, ben: CoachingLink) -> None:
 
 
 def test_today_tells_of_what_is_called_off_ahead(coach: User, ben: CoachingLink) -> None:
+    planned(ben, ago(ben, 0))
+    planned(ben, ago(ben, -2))
+    assert concern(coach, "called_off") == ""
     for days in (0, -7):
         call_off(planned(ben, ago(ben, days)), "travelling")
     call_off(planned(ben, ago(ben, -8)), "ill")
