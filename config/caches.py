@@ -19,11 +19,11 @@ MOST_ENTRIES = 10_000
 class JsonSerializer:
     """In place of Django's pickle: who can write to Redis must not run code in here."""
 
-    def dumps(self, value: Any) -> bytes:
-        return json.dumps(value, separators=(",", ":")).encode()
+    def dumps(self, obj: Any) -> bytes:
+        return json.dumps(obj, separators=(",", ":")).encode()
 
-    def loads(self, text: bytes) -> Any:
-        return json.loads(text)
+    def loads(self, data: Any) -> Any:
+        return json.loads(data)
 
 
 class SharedOrOwnClient:
