@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
 
 from django.utils.translation import gettext
 
@@ -87,7 +87,7 @@ def _chosen(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
     path = PurePosixPath(entry.filename)
-    wanders = path.is_absolute() or ".." in path.parts or "\\" in entry.orig_filename or ":" in path.parts[:1]
+    wanders = path.is_absolute() or ".." in path.parts or "\\" in entry.orig_filename or PureWindowsPath(path).drive
     if wanders or stat.S_ISLNK(entry.external_attr >> 16):
         raise FileRefused(gettext("This zip file has entries that lead out of it."), code="zip_path")
     if entry.flag_bits & 0x1:
