@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations.sandbox import RunningSandbox
-from tests.integrations.gateway_calls import Garmin
+from integrations.sandbox import RunningSandbox, running
+from tests.integrations.gateway_calls import EMAIL, Garmin
 from tests.integrations.resilience.stub import Stub, running_stub
 from tests.integrations.resilience.world import World
 
@@ -31,7 +31,17 @@ def stub(server: Stub) -> Stub:
     return server
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with running() as started:
+        yield started
+
+
 @pytest.fixture
-def garmin(sandbox: RunningSandbox) -> Garmin:
-    """Garmin's sandbox behind gateways, for those who call."""
-    return Garmin(sandbox)
+def garmin(sandbox: RunningSandbox) -> Iterator[Garmin]:
+    """Garmin's sandbox behind gateways, for those who call; well again for the next one."""
+    yield Garmin(sandbox)
+    box = sandbox["garmin"]
+    box.set_fault(EMAIL, "")
+    box.calls.clear()
+    vars(box).pop("answer", None)
