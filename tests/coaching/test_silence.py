@@ -104,3 +104,13 @@ def test_the_owner_reads_how_long_and_what_is_usual(stream: SyncStream) -> None:
     )
     mail = Notification.objects.get(channel=Channel.EMAIL)
     assert mail.context["subject"] == "Nothing from Garmin Connect for 9 days"
+
+
+def test_who_was_heard_of_in_between_is_told_of_anew(stream: SyncStream) -> None:
+    """Late ones came, and nothing since: another silence, whatever was told of the one before."""
+    trained(stream.connection.user, *range(20, 50))
+    assert [silence.tell(), silence.tell()] == [1, 0]
+    trained(stream.connection.user, 10)
+    assert [silence.tell(), silence.tell()] == [1, 0]
+    stream.refresh_from_db()
+    assert stream.silent_since == timezone.now().date() - timedelta(days=10)
