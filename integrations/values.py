@@ -144,6 +144,11 @@ class Fields(ABC):
     def whole(self, key: str) -> int | None:
         return self.values.whole(self.take(key), key)
 
+    def bounds(self, one: str, other: str) -> tuple[float | None, float | None]:
+        """The ends of a range, the lower first: clients write them in both orders."""
+        low, high = self.number(one), self.number(other)
+        return (high, low) if low is not None and high is not None and low > high else (low, high)
+
     def line(self, key: str, most: int = MOST_NAME_LETTERS) -> str:
         return cut(one_line(self.words(key)), most)
 

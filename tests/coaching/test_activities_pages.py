@@ -31,19 +31,6 @@ def share(link: CoachingLink, *scopes: Scope) -> None:
 
 
 @pytest.fixture
-def as_athlete(client: Client, athlete: User) -> Client:
-    client.force_login(athlete)
-    return client
-
-
-@pytest.fixture
-def as_coach(coach: User) -> Client:
-    client = Client()
-    client.force_login(coach)
-    return client
-
-
-@pytest.fixture
 def strava_activity(athlete: User) -> Activity:
     provider, _ = Provider.objects.update_or_create(
         slug="strava", defaults={"name": "Strava", "visible_to_coach": False, "cache_days": 7, "may_merge": False}

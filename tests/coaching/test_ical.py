@@ -17,12 +17,6 @@ SOON = date.today() + timedelta(days=3)
 AWKWARD = "Tempo; 3 × 10 min, \\ easy\nand a very long name with ümläuts that goes far beyond seventy-five octets"
 
 
-@pytest.fixture
-def as_athlete(client: Client, athlete: User) -> Client:
-    client.force_login(athlete)
-    return client
-
-
 def address(user: User, what: str = "mine") -> str:
     return reverse("coaching:feed", args=[feeding.renew(user), what])
 

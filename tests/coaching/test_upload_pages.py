@@ -29,12 +29,6 @@ RUNS = [run_file(START + timedelta(days=day), minutes=1) for day in range(2)]
 JSON = {"Accept": "application/json"}
 
 
-@pytest.fixture
-def as_athlete(client: Client, athlete: User) -> Client:
-    client.force_login(athlete)
-    return client
-
-
 def page_of(client: Client, upload: Upload, *, is_poll: bool = False) -> Any:
     headers = {"HX-Request": "true"} if is_poll else {}
     return client.get(reverse("coaching:upload_progress", args=[upload.public_id]), headers=headers)

@@ -41,12 +41,6 @@ def _storage(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
 
 
-@pytest.fixture
-def as_athlete(client: Client, athlete: User) -> Client:
-    client.force_login(athlete)
-    return client
-
-
 def read(content: bytes) -> FileActivity:
     return reading.read(content, reading.budget_for(content))
 

@@ -164,9 +164,7 @@ def _target(fields: Fields, keys: garmin.TargetFields) -> Target:
             if fields.left.get(key) in (0, "", None):  # zeros stand where nothing was set; all else is kept
                 fields.take(key)
         return Target()
-    low, high = fields.number(keys.low), fields.number(keys.high)
-    if low is not None and high is not None and low > high:  # Garmin's own clients send both orders
-        low, high = high, low
+    low, high = fields.bounds(keys.low, keys.high)
     unit = _unit(fields, keys.unit, tuple(garmin.UNITS))
     return Target(kind=kind, zone=fields.whole(keys.zone) or None, low=low, high=high, unit=unit)
 

@@ -143,9 +143,7 @@ def _target(fields: Fields, keys: garmin.TargetFields) -> Target:
         return Target(kind=kind)
     if kind == TargetKind.NONE:
         return Target()
-    low, high = fields.number(keys.low), fields.number(keys.high)
-    if low is not None and high is not None and low > high:
-        low, high = high, low
+    low, high = fields.bounds(keys.low, keys.high)
     unit = fields.choose(keys.unit, {garmin.PERCENT: "PERCENT"}) or ""
     return Target(kind=kind, zone=fields.whole(keys.zone), low=low, high=high, unit=unit)
 
