@@ -153,3 +153,24 @@ def test_group_pages_ask_the_database_the_same_however_many_there_are(
     for page in (GROUPS, address(runners)):
         with django_assert_max_num_queries(8):
             assert as_coach.get(page).status_code == 200
+
+
+def test_there_are_so_many_groups_and_each_coach_has_his_own_count(
+    coach: User, other_coach: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grouping, "MOST_GROUPS", 2)
+    for name in ("Track", "Hills"):
+        grouping.make(coach, name)
+    with pytest.raises(errors.ValidationError, match="2 groups"):
+        grouping.make(coach, "One more")
+    grouping.make(other_coach, "Theirs")
+    assert Group.objects.for_coach(coach).count() == 2
+
+
+def test_what_changes_nobody_leaves_no_trace(coach: User, link: CoachingLink) -> None:
+    group = grouping.make(coach, "Track", [link])
+    grouping.change(group, "Track", [link], by=coach)
+    assert grouping.add(group, [link], by=coach) == 0
+    assert set(AuditEntry.objects.filter(action__startswith="group.").values_list("action", flat=True)) == {
+        "group.made"
+    }
