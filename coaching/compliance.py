@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_noop
 
 from accounts.models import User
+from coaching.charts import played
 from coaching.models import Activity, ComplianceBands, Match, WorkoutRevision
 from integrations.records import EndKind
 
@@ -92,6 +93,6 @@ def _bands(row: ComplianceBands) -> Bands:
 
 
 def _is_by_distance(revision: WorkoutRevision) -> bool:
-    """Whether most of its steps end by distance: the time of such a plan is an estimate."""
-    ends = [step.end.kind for step in revision.record.flat_steps() if step.end.kind in MEASURED]
+    """Whether most of its steps, as often as each is done, end by distance: the time of such a plan is an estimate."""
+    ends = [step.end.kind for step, _ in played(revision.record) if step.end.kind in MEASURED]
     return ends.count(EndKind.DISTANCE) > len(ends) / 2

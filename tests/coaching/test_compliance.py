@@ -5,7 +5,7 @@ import pytest
 from accounts.models import User
 from coaching import compliance
 from coaching.models import WorkoutRevision
-from integrations.records import End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
+from integrations.records import End, EndKind, RepeatStep, Segment, Sport, WorkoutRecord, WorkoutStep
 from tests.coaching.world import make_workout
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +51,17 @@ def test_a_plan_with_both_sums_is_measured_by_what_most_of_its_steps_end_with(
 ) -> None:
     """The other sum is an estimate. Steps that a person ends say nothing."""
     assert compliance.planned_of(revision_of(coach, ends)) == (basis, {"duration": 1800, "distance": 6000}[basis])
+
+
+def test_a_step_of_a_group_counts_as_often_as_it_is_done(coach: User) -> None:
+    """Ten times a kilometre between a warm-up, a cool-down and an easy end: most of it is by distance."""
+    by_time = WorkoutStep(end=BY_TIME)
+    intervals = RepeatStep(count=10, steps=(WorkoutStep(end=BY_DISTANCE),))
+    segment = Segment(sport=Sport.RUNNING, steps=(by_time, intervals, by_time, by_time))
+    revision = make_workout(coach, WorkoutRecord(name="x", sport=Sport.RUNNING, segments=(segment,))).current
+    assert revision is not None
+    revision.duration_s, revision.distance_m = 1800, 6000
+    assert compliance.planned_of(revision) == ("distance", 6000)
 
 
 def test_the_sum_that_is_there_counts_and_none_is_none(coach: User) -> None:
