@@ -1,11 +1,9 @@
 """Operations' pages in a real browser: a clean console, nothing for axe to find, nothing wider than the screen."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.conf import settings
-from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
@@ -13,21 +11,11 @@ from accounts.models import User
 from integrations import credentials
 from integrations.models import Connection, Credential, DomainEvent, LoginCooldown, Provider, SyncJob, SyncStream, Tick
 from integrations.spec import Grant
-from tests.journeys.conftest import Enter, Visitor
+from tests.journeys.conftest import Enter
+from tests.journeys.served import as_person, shot, stack
 
+__all__ = ["stack"]  # the fixture
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-class Server:
-    """Stands where the whole demo does elsewhere: these pages need no worker."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-
-@pytest.fixture
-def stack(live_server: Any) -> Server:
-    return Server(live_server.url)
 
 
 @pytest.fixture
@@ -58,27 +46,10 @@ def day(athlete: User, coach: User, garmin_provider: Provider) -> Connection:
     return Connection.objects.get(user=coach)
 
 
-def look(visitor: Visitor, label: str) -> None:
-    """Axe itself sets style attributes, which our policy forbids: only what the page did counts."""
-    before = list(visitor.complaints)
-    visitor.shot(label)
-    visitor.complaints[:] = before
-
-
-def enter_as(operator: User, visitor: Visitor) -> None:
-    """By a session made here: how operations log in is another test's matter."""
-    client = Client()
-    client.force_login(operator)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    visitor.page.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": visitor.stack.url}]
-    )
-
-
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark"), (360, "light")])
 def test_operations_pages_look_right(enter: Enter, operator: User, day: Connection, width: int, theme: str) -> None:
     ops = enter(width=width, theme=theme)
-    enter_as(operator, ops)
+    as_person(ops, operator)
     provider, credential = day.provider, Credential.objects.get(connection=day)
     pages = {
         "home": "",
@@ -97,7 +68,7 @@ def test_operations_pages_look_right(enter: Enter, operator: User, day: Connecti
     }
     for name, path in pages.items():
         ops.go(f"/{settings.ADMIN_PATH}{path}")
-        look(ops, f"admin-{name}")
+        shot(ops, f"admin-{name}")
 
 
 @pytest.mark.parametrize(("width", "theme", "columns"), [(1440, "dark", range(2, 4)), (390, "light", range(1, 2))])
@@ -105,24 +76,24 @@ def test_the_home_uses_the_width_it_has(
     enter: Enter, operator: User, day: Connection, width: int, theme: str, columns: range
 ) -> None:
     ops = enter(width=width, theme=theme)
-    enter_as(operator, ops)
+    as_person(ops, operator)
     ops.go(f"/{settings.ADMIN_PATH}")
     for parts in (".panels > .panel", "#content-main .module"):
         edges = ops.page.eval_on_selector_all(parts, "all => all.map(e => Math.round(e.getBoundingClientRect().left))")
         assert len(set(edges)) in columns, (parts, edges)
-    look(ops, "admin-home")
+    shot(ops, "admin-home")
 
 
 def test_an_operation_from_the_page_of_a_connection(enter: Enter, operator: User, day: Connection) -> None:
     ops = enter(width=1440, theme="light")
-    enter_as(operator, ops)
+    as_person(ops, operator)
     ops.go(f"/{settings.ADMIN_PATH}integrations/connection/{day.pk}/change/")
     ops.page.get_by_role("button", name="Pause").click()
-    look(ops, "admin-operation")
+    shot(ops, "admin-operation")
     ops.page.get_by_label("Reason").fill("The owner asked by phone")
     ops.page.get_by_role("button", name="Pause", exact=True).click()
     ops.page.get_by_text("Pause: done for 1.").wait_for()
     assert ops.page.url.endswith(f"integrations/connection/{day.pk}/change/")
     day.refresh_from_db()
     assert day.status == Connection.Status.PAUSED
-    look(ops, "admin-operation-done")
+    shot(ops, "admin-operation-done")

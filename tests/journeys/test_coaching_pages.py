@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
@@ -13,39 +11,12 @@ from coaching.services import inviting
 from integrations.models import Connection, Provider
 from integrations.records import End, EndKind, Segment, Sport, WorkoutRecord, WorkoutStep
 from tests.coaching.world import accepted, make_workout
-from tests.journeys.conftest import Enter, Visitor
+from tests.journeys.conftest import Enter
+from tests.journeys.served import as_person, shot, stack
 
+__all__ = ["stack"]  # the fixture
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SCREENS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark"), (360, "light")]
-
-
-class Server:
-    """Stands where the whole demo does elsewhere: these pages need no worker."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-
-@pytest.fixture
-def stack(live_server: Any) -> Server:
-    return Server(live_server.url)
-
-
-def as_person(visitor: Visitor, user: User) -> Visitor:
-    client = Client()
-    client.force_login(user)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    visitor.page.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": visitor.stack.url}]
-    )
-    return visitor
-
-
-def shot(visitor: Visitor, label: str) -> None:
-    """Axe itself sets style attributes, which our policy forbids: only what the page did counts."""
-    before = list(visitor.complaints)
-    visitor.shot(label)
-    visitor.complaints[:] = before
 
 
 @pytest.fixture

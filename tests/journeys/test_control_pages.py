@@ -1,7 +1,6 @@
 """What operations steer with, and what people then see of it, in a real browser."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -14,18 +13,13 @@ from integrations.models import Connection, FeatureFlag, MaintenanceWindow, Prov
 from integrations.services.provisioning import sync_providers
 from tests.coaching.world import accepted
 from tests.journeys.conftest import Enter, Visitor
-from tests.journeys.test_admin_pages import Server, enter_as, look
-from tests.journeys.test_coaching_pages import as_person, shot
+from tests.journeys.served import as_person, shot, stack
 
+__all__ = ["stack"]  # the fixture
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SCREENS = [(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")]
 HOUR = timedelta(hours=1)
 SOON = timezone.now() + timedelta(days=2)
-
-
-@pytest.fixture
-def stack(live_server: Any) -> Server:
-    return Server(live_server.url)
 
 
 @pytest.fixture
@@ -86,7 +80,7 @@ def test_operations_plan_and_call_off_a_window(
 ) -> None:
     sync_providers()
     visitor = enter(width=width, theme=theme)
-    enter_as(operator, visitor)
+    as_person(visitor, operator)
     page = visitor.page
     visitor.go(f"/admin/integrations/provider/{connected.pk}/change/")
     page.get_by_role("link", name="Plan maintenance").click()
@@ -99,21 +93,21 @@ def test_operations_plan_and_call_off_a_window(
     page.locator("#id_reason").fill("they told us by mail")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("Choose an end after the start").wait_for()
-    look(visitor, "control-window-refused")
+    shot(visitor, "control-window-refused")
     page.locator("#id_ends_at_1").fill("13:00:00")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("was added successfully").wait_for()
-    look(visitor, "control-windows")
+    shot(visitor, "control-windows")
     planned = MaintenanceWindow.objects.get()
     visitor.go(f"/admin/integrations/provider/{connected.pk}/change/")
     page.locator("#live").get_by_text("Calls go out.").first.wait_for()
-    look(visitor, "control-provider")
+    shot(visitor, "control-provider")
     visitor.go(f"/admin/integrations/maintenancewindow/{planned.pk}/change/")
-    look(visitor, "control-window")
+    shot(visitor, "control-window")
     page.get_by_role("button", name="Cancel").click()
     page.locator("#id_reason").fill("they moved it")
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled").first.wait_for()
     flag = FeatureFlag.objects.get(name="garmin-sync")
     visitor.go(f"/admin/integrations/featureflag/{flag.pk}/change/")
-    look(visitor, "control-flag")
+    shot(visitor, "control-flag")

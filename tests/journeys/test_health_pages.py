@@ -13,16 +13,12 @@ from integrations.sandbox import RunningSandbox, running
 from integrations.services import self_testing
 from tests.integrations.library import connect
 from tests.journeys.conftest import Enter
-from tests.journeys.test_admin_pages import Server, enter_as, look
+from tests.journeys.served import as_person, shot, stack
 
+__all__ = ["stack"]  # the fixture
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 TAKEN = re.compile("Copied|to copy the marked text")  # by itself, or by hand where the browser forbids it
 SCREENS = [(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")]
-
-
-@pytest.fixture
-def stack(live_server: Any) -> Server:
-    return Server(live_server.url)
 
 
 @pytest.fixture
@@ -44,7 +40,7 @@ def test_the_providers_page_follows_its_circuit(
     enter: Enter, operator: User, connection: Connection, width: int, theme: str
 ) -> None:
     visitor = enter(width=width, theme=theme)
-    enter_as(operator, visitor)
+    as_person(visitor, operator)
     provider = connection.provider
     report = self_testing.begin(provider)
     visitor.go(f"/admin/integrations/provider/{provider.pk}/change/")
@@ -57,11 +53,11 @@ def test_the_providers_page_follows_its_circuit(
     visitor.page.get_by_text("The report as text").click()
     visitor.page.get_by_role("button", name="Copy").click()
     visitor.page.get_by_role("status").filter(has_text=TAKEN).wait_for()
-    look(visitor, "health-provider")
+    shot(visitor, "health-provider")
     visitor.go(f"/admin/integrations/healthreport/{report.pk}/change/")
-    look(visitor, "health-report")
+    shot(visitor, "health-report")
     visitor.go("/admin/")
-    look(visitor, "health-home")
+    shot(visitor, "health-home")
 
 
 @pytest.mark.parametrize(("width", "theme"), SCREENS)
@@ -69,7 +65,7 @@ def test_the_owners_check_fills_by_itself(
     enter: Enter, coach: User, connection: Connection, width: int, theme: str
 ) -> None:
     visitor = enter(width=width, theme=theme)
-    enter_as(coach, visitor)
+    as_person(visitor, coach)
     visitor.go("/connections/")
     visitor.page.get_by_role("button", name="Check now").click()
     visitor.page.get_by_text("Waiting for a free worker").wait_for()
@@ -78,4 +74,4 @@ def test_the_owners_check_fills_by_itself(
     visitor.page.get_by_text("Send this").click()
     visitor.page.get_by_role("button", name="Copy").click()
     visitor.page.get_by_role("status").filter(has_text=TAKEN).wait_for()
-    look(visitor, "health-check")
+    shot(visitor, "health-check")

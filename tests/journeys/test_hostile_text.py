@@ -1,7 +1,6 @@
 """P18: what people, providers and machines call things is text in a browser, on every page that shows it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from django.apps import apps
@@ -12,12 +11,12 @@ from accounts.models import User
 from coaching.models import CoachingLink, Note, WorkoutRevision
 from integrations.records import Segment, Sport, WorkoutRecord, WorkoutStep
 from tests.journeys.conftest import Enter, Visitor
-from tests.journeys.test_coaching_pages import Server, as_person
+from tests.journeys.served import as_person, stack
 from tests.test_routes import address
 from tests.test_tenancy import belongings
 from tests.walk import Route, routes
 
-__all__ = ["address", "belongings"]  # the fixtures: one of everything, and the routes with its ids
+__all__ = ["address", "belongings", "stack"]  # the fixtures: one of everything, the routes with its ids, a server
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 OURS = ("accounts", "coaching", "integrations", "webhooks")
@@ -44,11 +43,6 @@ PAYLOADS = [
     f"\\u003cscript\\u003e{RUN}",
     f"{{{{constructor.constructor('{RUN}')()}}}}",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def stack(live_server: Any) -> Server:
-    return Server(live_server.url)
 
 
 @pytest.fixture(autouse=True)

@@ -12,16 +12,12 @@ from coaching.weeks import today_of, week_of
 from tests.coaching.roster_world import ago, done, planned, trained_by
 from tests.coaching.world import make_workout
 from tests.journeys.conftest import Enter, Visitor
-from tests.journeys.test_coaching_pages import Server, as_person, shot
+from tests.journeys.served import as_person, shot, stack
 
+__all__ = ["stack"]  # the fixture
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SCREENS = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
 MINUTES = 30
-
-
-@pytest.fixture
-def stack(live_server: object) -> Server:
-    return Server(live_server.url)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
