@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.mfa.totp.internal.auth import TOTP
 from django.core import mail
 from django.core.cache import cache
 from django.http import HttpResponse
@@ -12,13 +12,14 @@ from django.test import Client
 
 from accounts.models import User
 from tests.accounts.login_world import Visitor
+from tests.authenticator_app import code_of
 from tests.conftest import PASSWORD
 
 SEED = "JBSWY3DPEHPK3PXP"
 
 
 def totp_code() -> str:
-    return str(format_hotp_value(hotp_value(SEED, next(iter(yield_hotp_counters_from_time())))))
+    return code_of(SEED)
 
 
 def with_totp(user: User) -> User:

@@ -342,7 +342,7 @@ def test_a_scrape_asks_as_few_questions_with_a_thousand_connections_as_with_one(
     people = User.objects.bulk_create([User(email=f"{number}@example.org") for number in range(1000)])
     provider = stream.connection.provider
     Connection.objects.bulk_create([Connection(user=user, provider=provider) for user in people])
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(17):
         exposition()
 
 

@@ -67,8 +67,10 @@ def test_a_sync_whose_worker_is_killed_again_and_again_ends_complete(
         assert Workout.objects.count() == WorkoutRevision.objects.count() == job.created_n
         until(SyncJob.objects.unheard().exists)
     garmin["garmin"].set_fault(ACCOUNT, "", on=READING)
-    assert start_worker(job).wait(PATIENCE_S) == 0
-    job.refresh_from_db()
+    while job.status == Status.QUEUED:  # a slow machine takes more than one slice
+        library.make_due(job)
+        assert start_worker(job).wait(PATIENCE_S) == 0
+        job.refresh_from_db()
     everything = {key: raw["workoutName"] for key, raw in there(garmin).items()}
     assert library.stored(stream) == everything
     assert (job.status, job.created_n, job.unchanged_n) == (Status.SUCCEEDED, len(everything), 0)

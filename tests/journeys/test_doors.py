@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from allauth.mfa.totp.internal import auth as totp
 from playwright.sync_api import expect
 
+from tests.authenticator_app import code_of
 from tests.journeys.conftest import Enter, Stack, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo")]  # one demo at a time
@@ -63,11 +63,6 @@ def test_an_authenticator_app_is_asked_for_from_then_on(enter: Enter) -> None:
     page.get_by_role("button", name="Switch on").click()
     expect(page.get_by_text(re.compile("recovery codes", re.IGNORECASE)).first).to_be_visible()
     visitor.shot("door-totp-codes")
-
-
-def code_of(secret: str) -> str:
-    """As the app on a phone works it out (RFC 6238)."""
-    return str(totp.format_hotp_value(totp.hotp_value(secret, next(iter(totp.yield_hotp_counters_from_time())))))
 
 
 def test_a_passkey_is_a_way_in(enter: Enter, stack: Stack) -> None:
