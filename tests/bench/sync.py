@@ -1,7 +1,8 @@
-"""What storing activities costs, beside what Django offers for it, and how many connections a worker serves a second.
+"""What storing activities and sharing with many costs, beside what Django offers, and what a worker serves a second.
 
-`python -m tests.bench.sync [--pages 20] [--history 50000] [--connections 200]`. It starts a PostgreSQL and a Redis of
-its own; nothing else is touched. The ways of storing take turns, so that a busy machine troubles them alike.
+`python -m tests.bench.sync [--pages 20] [--history 50000] [--connections 200] [--athletes 10000]`. It starts a
+PostgreSQL and a Redis of its own; nothing else is touched. The ways of storing take turns, so that a busy machine
+troubles them alike.
 """
 
 import argparse
@@ -45,6 +46,7 @@ from integrations.models import Connection, Credential, Provider, ProviderMode, 
 from integrations.records import ActivityRecord, Sport  # noqa: E402
 from integrations.services import syncing  # noqa: E402
 from integrations.spec import Grant  # noqa: E402
+from tests.bench.sharing import fan_out  # noqa: E402
 
 PAGE = 100
 ROUNDS = 5
@@ -256,6 +258,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=20)
     parser.add_argument("--history", type=int, default=50_000)
     parser.add_argument("--connections", type=int, default=200)
+    parser.add_argument("--athletes", type=int, default=10_000)
     chosen = parser.parse_args()
     made = setup_databases(verbosity=0, interactive=False)
     try:
@@ -264,6 +267,7 @@ def main() -> None:
         assert DailyTotal.objects.exists()
         memory([1_000, chosen.history])
         serving(chosen.connections)
+        fan_out(chosen.athletes)
     finally:
         teardown_databases(made, verbosity=0)
         RUNNING.stop()

@@ -54,7 +54,7 @@ def day_of(share: Share) -> date:
     return share.scheduled_for
 
 
-@pytest.mark.parametrize(("width", "theme"), SCREENS[:2])
+@pytest.mark.parametrize(("width", "theme"), SCREENS)
 def test_the_coachs_day(enter: Enter, coach: User, ben: CoachingLink, track: Share, width: int, theme: str) -> None:
     visitor = as_person(enter(width=width, theme=theme), coach)
     page = visitor.page
