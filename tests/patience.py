@@ -23,9 +23,12 @@ def until(
 
 
 def somebody_waits_for_us() -> bool:
-    """Whether a session waits for a lock that this thread's transaction holds."""
+    """Whether a session waits for a lock that this thread's transaction holds.
+
+    By the locks themselves: within a transaction pg_stat_activity goes on showing the sessions of the first look.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS(SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+            "SELECT EXISTS(SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
         )
         return bool(cursor.fetchone()[0])
