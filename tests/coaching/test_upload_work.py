@@ -27,10 +27,10 @@ from tests.coaching.uploads import (
     read,
     start_worker,
     upload,
-    wait_until,
     zipped,
 )
 from tests.coaching.world import in_parallel
+from tests.patience import until
 
 SCALE = 0.02  # a lease of 1.2 s
 RUNS = [run_file(START + timedelta(days=day), minutes=1) for day in range(3)]
@@ -131,14 +131,14 @@ def test_a_worker_killed_in_the_middle_leaves_whole_parts_and_the_next_one_ends_
     found = bring(athlete, "week.zip", zipped(files))
     with held_up(athlete, reading.Loose("", RUNS[1]).sha256) as somebody_waits:
         worker = start_worker(found)
-        wait_until(lambda: somebody_waits() or worker.poll() is not None)
+        until(lambda: somebody_waits() or worker.poll() is not None)
         os.kill(worker.pid, signal.SIGKILL)
         assert worker.wait() == -signal.SIGKILL, "it was still at work"
     found.refresh_from_db()
     assert (found.status, len(found.parts), Activity.objects.count()) == ("reading", 1, 1)
     parsing.read(found.pk)
     assert Upload.objects.get().crashes == 0, "nobody takes it before the lease is over"
-    wait_until(parsing.reap)
+    until(parsing.reap)
     assert start_worker(found).wait() == 0
     found.refresh_from_db()
     assert (found.status, found.crashes, found.attempts) == ("done", 1, 2)

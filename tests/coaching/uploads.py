@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ from coaching.services import parsing, uploading
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = "import django; django.setup(); from coaching.services import parsing; parsing.read({})"
-PATIENCE_S = 60
 
 
 class Part(NamedTuple):
@@ -75,13 +73,6 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def kept_files(root: str | Path) -> list[Path]:
     return [path for path in Path(root).rglob("*") if path.is_file()]
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.01)
 
 
 def database_url() -> str:
